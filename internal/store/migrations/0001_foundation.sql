@@ -32,6 +32,7 @@ create table account (
 	name text not null unique,
 	email text not null,
 	admin boolean not null,
+	actor_key text not null,
 	created_at bigint not null,
 	disabled_at bigint
 );
