@@ -33,7 +33,7 @@ func words(list string) map[string]bool {
 // device names, no reserved vendors. Norm and Lookalike are the lower-case name.
 func ParseName(raw string) (registry.Name, error) {
 	refuse := func(rule, next, format string, args ...any) (registry.Name, error) {
-		return registry.Name{}, errs.New(errs.Invalid, format, args...).WithRule("composer/" + rule).WithNext("%s", next)
+		return registry.Name{}, errs.New(errs.Invalid, format, args...).WithRule("composer/"+rule).WithNext("%s", next)
 	}
 	vendor, pkg, ok := strings.Cut(raw, "/")
 	switch {

@@ -17,7 +17,7 @@ const metadataFile = "maven-metadata.xml"
 // case-sensitive, so Norm is the spelling itself; Lookalike folds case, which blocks case-only collisions.
 func ParseName(raw string) (registry.Name, error) {
 	refuse := func(rule, next, format string, args ...any) (registry.Name, error) {
-		return registry.Name{}, errs.New(errs.Invalid, format, args...).WithRule("maven/" + rule).WithNext("%s", next)
+		return registry.Name{}, errs.New(errs.Invalid, format, args...).WithRule("maven/"+rule).WithNext("%s", next)
 	}
 	group, artifact, ok := strings.Cut(raw, ":")
 	switch {

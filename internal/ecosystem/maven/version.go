@@ -16,7 +16,7 @@ const snapshotSuffix = "-SNAPSHOT"
 // Moving, and Unique is its base version: "1.1-20260822.101500-3" is build 3 of the one release "1.1-SNAPSHOT".
 func ParseVersion(raw string) (registry.Version, error) {
 	refuse := func(rule, next, format string, args ...any) (registry.Version, error) {
-		return registry.Version{}, errs.New(errs.Invalid, format, args...).WithRule("maven/" + rule).WithNext("%s", next)
+		return registry.Version{}, errs.New(errs.Invalid, format, args...).WithRule("maven/"+rule).WithNext("%s", next)
 	}
 	switch {
 	case raw == "":

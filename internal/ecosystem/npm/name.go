@@ -28,7 +28,7 @@ var coreModules = func() map[string]bool {
 // Lookalike drops ". - _" of unscoped names, while scoped ones, whose scope already tells them apart, keep theirs.
 func ParseName(raw string) (registry.Name, error) {
 	refuse := func(rule, next, format string, args ...any) (registry.Name, error) {
-		return registry.Name{}, errs.New(errs.Invalid, format, args...).WithRule("npm/" + rule).WithNext("%s", next)
+		return registry.Name{}, errs.New(errs.Invalid, format, args...).WithRule("npm/"+rule).WithNext("%s", next)
 	}
 	if raw == "" {
 		return refuse("name-empty", "Set name in package.json.", "The package name is empty.")

@@ -107,16 +107,13 @@ func cutSegment(s, word string) (seg segment, rest string) {
 	}
 	body = body[len(word):]
 	seg.set = true
-	// A separator belongs to the segment only with a number behind it, or where what follows would do without it.
-	number := body
-	if number != "" && isSeparator(number[0]) {
-		number = number[1:]
+	// The separator is taken even where no number follows, since the grammar makes both optional on their own.
+	if body != "" && isSeparator(body[0]) {
+		body = body[1:]
 	}
-	if end := digits(number); end > 0 {
-		seg.number = number[:end]
-		return seg, number[end:]
-	}
-	return seg, body
+	end := digits(body)
+	seg.number = body[:end]
+	return seg, body[end:]
 }
 
 func validLocal(s string) bool {
