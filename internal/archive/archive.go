@@ -64,6 +64,8 @@ type Profile struct {
 	Name string // for messages: "crate", "npm tarball", …
 	// Links allows symbolic and hard links whose target stays inside the tree.
 	Links bool
+	// UTF8Flag asks that a zip flags names beyond ASCII as UTF-8; Python reads another name without the flag.
+	UTF8Flag bool
 	// CaseCollisions reports names that one directory of a case-insensitive or normalizing file system cannot tell apart.
 	CaseCollisions bool
 	// SingleTop asks that every entry lies in one top directory.
@@ -90,7 +92,7 @@ func Sdist() Profile {
 
 // Wheel is the profile of a wheel (pypi.md §0.2).
 func Wheel() Profile {
-	return Profile{Name: "wheel", CaseCollisions: true}
+	return Profile{Name: "wheel", CaseCollisions: true, UTF8Flag: true}
 }
 
 // Jar is the profile of a .jar or .aar. Names that differ only in case are common among compiled classes, and nobody
@@ -100,9 +102,9 @@ func Jar() Profile {
 }
 
 // ComposerZip is the profile of a Composer dist archive (composer.md §4). composer.json may lie at the root or inside one
-// top directory, so no top directory is asked for.
+// top directory, so no top directory is asked for. Archives made from git hold the links that the repository holds.
 func ComposerZip() Profile {
-	return Profile{Name: "Composer archive", CaseCollisions: true}
+	return Profile{Name: "Composer archive", Links: true, CaseCollisions: true}
 }
 
 // Severity says who must refuse an anomaly.

@@ -22,6 +22,7 @@ const (
 	ruleDuplicate     = "archive/duplicate"
 	ruleDuplicateSame = "archive/duplicate-identical"
 	ruleConflict      = "archive/name-conflict"
+	ruleConflictEmpty = "archive/name-conflict-empty"
 	ruleCase          = "archive/case-collision"
 	ruleTop           = "archive/top-directory"
 	ruleLink          = "archive/link"
@@ -42,6 +43,7 @@ const (
 	ruleZipEncrypted  = "archive/zip-encrypted"
 	ruleZipExtra      = "archive/zip-extra-field"
 	ruleZipUnicode    = "archive/zip-unicode-path"
+	ruleZipCharset    = "archive/zip-name-charset"
 	ruleZipData       = "archive/zip-data"
 	ruleZipDirData    = "archive/zip-directory-entry"
 
@@ -102,6 +104,7 @@ var rules = map[string]rule{
 	ruleDuplicate:     {Disagreement, rename},
 	ruleDuplicateSame: {Finding, rename},
 	ruleConflict:      {Disagreement, rename},
+	ruleConflictEmpty: {Finding, rename},
 	ruleCase:          {Finding, rename},
 	ruleTop:           {Finding, rebuild},
 	ruleLink:          {Finding, noLinks},
@@ -122,6 +125,7 @@ var rules = map[string]rule{
 	ruleZipEncrypted:  {Disagreement, "Build the archive again without encryption."},
 	ruleZipExtra:      {Disagreement, repack},
 	ruleZipUnicode:    {Disagreement, rename},
+	ruleZipCharset:    {Finding, "Build the archive again with names flagged as UTF-8, or in ASCII."},
 	ruleZipData:       {Disagreement, download},
 	ruleZipDirData:    {Disagreement, repack},
 

@@ -232,12 +232,7 @@ func (t *tarReader) member(h tarHeader) error {
 	case '0', 0, '5', '1', '2':
 		return t.file(h)
 	case '3', '4', '6':
-		t.w.note(ruleDevice, h.name, "it is a device or pipe")
-		if h.size != 0 {
-			return t.w.stop(ruleTarSize, h.name, "it is a device with contents")
-		}
-		t.ext = extensions{}
-		return nil
+		return t.w.stop(ruleDevice, h.name, "it is a device or pipe")
 	default:
 		return t.w.stop(ruleTarType, h.name, "it has the type %q, which readers treat differently", h.kind)
 	}

@@ -92,6 +92,9 @@ func (w *walker) admit(raw string, e *Entry) (bool, error) {
 	}
 	w.checkTop(raw, *e)
 	w.enter(raw, *e)
+	if len(w.dirs) > w.limits.Entries {
+		return false, w.stop(ruleLimitEntries, raw, "the archive has more than %d directories", w.limits.Entries)
+	}
 	w.list.Entries = append(w.list.Entries, *e)
 	return true, nil
 }
@@ -115,6 +118,9 @@ func (w *walker) clean(raw string, e *Entry) (bool, error) {
 	if climbs(raw) {
 		w.note(ruleTraversal, raw, "its path has a .. component and could leave the archive")
 		return false, nil
+	}
+	if strings.Contains(raw, `\`) {
+		w.note(ruleNameBackslash, raw, "its name has a backslash, which separates directories for some readers")
 	}
 	name := strings.TrimSuffix(raw, "/")
 	e.Name = path.Clean(name)
@@ -152,9 +158,6 @@ func (w *walker) checkText(entry, s, what string) bool {
 	}
 	if unprintable {
 		w.note(ruleNameControl, entry, "%s has an unprintable character", what)
-	}
-	if strings.Contains(s, `\`) {
-		w.note(ruleNameBackslash, entry, "%s has a backslash, which separates directories for some readers", what)
 	}
 	return true
 }
@@ -207,16 +210,12 @@ func (w *walker) checkTop(raw string, e Entry) {
 // enter puts the entry into the tree and notes where it collides with what is there.
 func (w *walker) enter(raw string, e Entry) {
 	for dir := path.Dir(e.Name); dir != "." && !w.dirs[dir]; dir = path.Dir(dir) {
-		if _, taken := w.files[dir]; taken {
-			w.note(ruleConflict, raw, "its directory %s is also an entry that is no directory", quote(dir))
-		}
+		w.conflict(raw, dir)
 		w.dirs[dir] = true
 		w.fold(raw, dir)
 	}
 	if e.Dir {
-		if _, taken := w.files[e.Name]; taken {
-			w.note(ruleConflict, raw, "it is a directory and also an entry that is none")
-		}
+		w.conflict(raw, e.Name)
 		if !w.dirs[e.Name] {
 			w.dirs[e.Name] = true
 			w.fold(raw, e.Name)
@@ -227,6 +226,20 @@ func (w *walker) enter(raw string, e Entry) {
 		w.note(ruleConflict, raw, "it is also a directory")
 	}
 	w.fold(raw, e.Name)
+}
+
+// conflict notes a directory that is also an entry of another type. Some old archivers wrote directories as empty files
+// without the ending slash, which is harmless where nobody unpacks them.
+func (w *walker) conflict(raw, dir string) {
+	at, taken := w.files[dir]
+	if !taken {
+		return
+	}
+	rule := ruleConflict
+	if other := w.list.Entries[at]; other.Size == 0 && other.Mode.IsRegular() && other.Link == "" {
+		rule = ruleConflictEmpty
+	}
+	w.note(rule, raw, "the directory %s is also an entry that is no directory", quote(dir))
 }
 
 // fold notes a path that differs from an earlier one only as case-insensitive or normalizing file systems cannot tell.
@@ -247,14 +260,19 @@ func (w *walker) fold(raw, p string) {
 
 // foldPath maps paths that a case-insensitive, normalizing file system takes for one to one string.
 func foldPath(p string) string {
-	ascii := true
-	for i := 0; i < len(p) && ascii; i++ {
-		ascii = p[i] < utf8.RuneSelf
-	}
-	if ascii {
+	if ascii(p) {
 		return strings.ToLower(p)
 	}
 	return norm.NFC.String(strings.Map(foldRune, norm.NFD.String(p)))
+}
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // foldRune returns the smallest rune of r's folding orbit.

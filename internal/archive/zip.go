@@ -41,7 +41,7 @@ const (
 )
 
 // maxCentral bounds the central directory, which is read whole.
-const maxCentral = 128 << 20
+const maxCentral = 32 << 20
 
 var le = binary.LittleEndian
 

@@ -62,6 +62,9 @@ func (w *walker) zipEntry(z *zipReader, c zipEntry) error {
 	if err := w.checkZipKind(c, &e); err != nil {
 		return err
 	}
+	if w.profile.UTF8Flag && c.flags&flagUTF8 == 0 && !ascii(c.name) {
+		w.note(ruleZipCharset, c.name, "its name is not in ASCII and not flagged as UTF-8")
+	}
 	listed, err := w.admit(c.name, &e)
 	if err != nil {
 		return err
