@@ -290,3 +290,12 @@ func (c *Change) RepositoryState(ctx context.Context, repo *Repository, fn func(
 	c.Note(events.RepositoryChanged, repo.ID, "", "", nil)
 	return nil
 }
+
+// Peek reads the current facts inside the change without locking; nil if the project does not exist or was deleted.
+func (c *Change) Peek(ctx context.Context, repo *Repository, norm string) (*Project, error) {
+	p, err := loadProject(ctx, c.tx, c.r.formats[repo.Ecosystem], repo, norm)
+	if err != nil || p == nil || p.Status == Deleted {
+		return nil, err
+	}
+	return p, nil
+}

@@ -239,7 +239,7 @@ func notNil(b []byte) []byte {
 }
 
 func (c *Change) insertFile(ctx context.Context, repo *Repository, project, release int64, f NewFile) error {
-	s := digestsToHex(f.Digests)
+	s := HexDigests(f.Digests)
 	// The row keeps the blob from being collected; whoever brought the bytes made them durable before.
 	if _, err := c.tx.Exec(ctx, `insert into blob (sha256, size, touched_at) values ($1,$2,$3)
 		on conflict (sha256) do update set touched_at = excluded.touched_at`, s[0], f.Digests.Size, clock.Millis(c.now)); err != nil {

@@ -128,13 +128,13 @@ func scanFile(s store.Scanner) (*fileRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Digests, err = digestsFromHex(f.Digests.Size, sums)
+	f.Digests, err = ParseHexDigests(f.Digests.Size, sums)
 	f.Detail, f.UploadedAt = []byte(detail), clock.FromMillis(uploaded)
 	return &f, err
 }
 
-// digestsFromHex is the inverse of digestsToHex: sha256, sha1, md5, sha512, blake2b.
-func digestsFromHex(size int64, sums [5]string) (digest.Set, error) {
+// ParseHexDigests is the inverse of HexDigests.
+func ParseHexDigests(size int64, sums [5]string) (digest.Set, error) {
 	set := digest.Set{Size: size}
 	for i, to := range [][]byte{set.SHA256[:], set.SHA1[:], set.MD5[:], set.SHA512[:], set.Blake2b[:]} {
 		if n, err := hex.Decode(to, []byte(sums[i])); err != nil || n != len(to) {
@@ -144,7 +144,8 @@ func digestsFromHex(size int64, sums [5]string) (digest.Set, error) {
 	return set, nil
 }
 
-func digestsToHex(set digest.Set) [5]string {
+// HexDigests gives the stored form of a set: sha256, sha1, md5, sha512 and blake2b-256 in lower-case hex.
+func HexDigests(set digest.Set) [5]string {
 	return [5]string{
 		set.SHA256.String(), hex.EncodeToString(set.SHA1[:]), hex.EncodeToString(set.MD5[:]),
 		hex.EncodeToString(set.SHA512[:]), hex.EncodeToString(set.Blake2b[:]),
