@@ -135,6 +135,7 @@ func defaults(t *testing.T, name string, versions []client) []client {
 			kept = append(kept, c)
 		}
 	}
+	kept = slices.CompactFunc(kept, func(a, b client) bool { return a.version == b.version })
 	if len(kept) > 2 {
 		kept = []client{kept[0], kept[len(kept)-1]}
 	}
