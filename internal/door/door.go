@@ -12,6 +12,7 @@ import (
 	"bonded/internal/blob"
 	"bonded/internal/clock"
 	"bonded/internal/errs"
+	"bonded/internal/identity"
 	"bonded/internal/intake"
 	"bonded/internal/publicurl"
 	"bonded/internal/registry"
@@ -23,6 +24,7 @@ type House struct {
 	Registry  *registry.Registry
 	Intake    *intake.Line
 	Gate      *access.Gate
+	Accounts  *identity.Accounts
 	Blobs     blob.Store
 	Usage     *usage.Counter
 	Documents *Documents
