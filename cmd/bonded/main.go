@@ -34,6 +34,9 @@ const (
 // verbs lists every verb of the binary.
 func verbs() []*cobra.Command {
 	return []*cobra.Command{
+		newServeCommand(),
+		newAdminCommand(),
+		newRepoCommand(),
 		newConfigCommand(),
 	}
 }

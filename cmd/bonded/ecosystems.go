@@ -1,0 +1,16 @@
+package main
+
+import (
+	"bonded/internal/door"
+	"bonded/internal/registry"
+)
+
+// formats are the rules of the ecosystems that this binary serves.
+func formats() []registry.Format {
+	return []registry.Format{}
+}
+
+// doors are their protocols.
+func doors(h *door.House) []door.Door {
+	return []door.Door{}
+}
