@@ -442,7 +442,11 @@ func TestNameFoundUnsyncedIsSyncedBeforeItIsAcknowledged(t *testing.T) {
 		_, err := Put(t.Context(), s, content)
 		first <- err
 	}()
-	<-linked
+	select {
+	case <-linked:
+	case err := <-first:
+		t.Fatalf("the first writer acknowledged its bytes without a sync of their directory: %v", err)
+	}
 	set, err := Put(t.Context(), s, content)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"cmp"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func ParseURL(raw string) (S3Config, error) {
 	if err != nil {
 		return S3Config{}, badURL("has a malformed query")
 	}
-	c := S3Config{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Region: defaultRegion}
+	c := S3Config{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/")}
 	for name, values := range query {
 		if len(values) != 1 {
 			return S3Config{}, badURL("has a parameter twice")
@@ -77,6 +78,7 @@ func ParseURL(raw string) (S3Config, error) {
 			return S3Config{}, badURL("has a tls or path-style that is neither true nor false")
 		}
 	}
+	c.Region = cmp.Or(c.Region, defaultRegion)
 	return c, c.check()
 }
 
