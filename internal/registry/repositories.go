@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"bonded/internal/clock"
@@ -114,14 +115,14 @@ func (r *Registry) UpdateRepository(ctx context.Context, actor Actor, ecosystem,
 	})
 }
 
-// Bootstrap gives a fresh instance what design §7 promises: for each ecosystem a hosted "local" and a group "main" of it.
+// Bootstrap gives each ecosystem that has no repository yet what design §7 promises: a hosted "local" and a group "main" of it.
 func (r *Registry) Bootstrap(ctx context.Context) error {
 	have, err := r.Repositories(ctx)
-	if err != nil || len(have) > 0 {
+	if err != nil {
 		return err
 	}
 	for _, eco := range Ecosystems() {
-		if r.formats[eco] == nil {
+		if r.formats[eco] == nil || slices.ContainsFunc(have, func(repo *Repository) bool { return repo.Ecosystem == eco }) {
 			continue
 		}
 		err := r.CreateRepository(ctx, Actor{}, Repository{Ecosystem: eco, Name: "local", Kind: Hosted, Visibility: Anonymous}, nil)
