@@ -109,11 +109,9 @@ func variants(t *testing.T, installed map[string][]client, wanted []string) []va
 		if npm, ok := v.clients["npm"]; ok {
 			v.clients["npx"] = client{"npx", npm.version, filepath.Join(filepath.Dir(npm.path), "npx")}
 		}
-		switch {
-		case i == 0:
-		case i == most-1:
+		if i == most-1 && i > 0 {
 			v.name = "oldest"
-		default:
+		} else if i > 0 {
 			v.name = fmt.Sprintf("matrix%d", i)
 		}
 		vs = append(vs, v)

@@ -121,7 +121,7 @@ func cmdSetupPip(ts *testscript.TestScript, neg bool, args []string) {
 		bin, rest, _ := strings.Cut(ts.Getenv("PATH"), ":")
 		ts.Setenv("PATH", bin+":"+filepath.Join(venv, "bin")+":"+rest)
 		for _, python := range []string{"python", "python3"} {
-			ts.Check(os.WriteFile(filepath.Join(bin, python), fmt.Appendf(nil, "#!/bin/sh\nexec '%s/bin/python3' \"$@\"\n", venv), 0o755)) //nolint:gosec // a program
+			ts.Check(os.WriteFile(filepath.Join(bin, python), fmt.Appendf(nil, "#!/bin/sh\nexec '%s/bin/python3' \"$@\"\n", venv), 0o755))
 		}
 	}
 	index := s.base + "simple/"
