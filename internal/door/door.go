@@ -14,8 +14,8 @@ import (
 	"bonded/internal/errs"
 	"bonded/internal/identity"
 	"bonded/internal/intake"
-	"bonded/internal/publicurl"
 	"bonded/internal/registry"
+	"bonded/internal/request"
 	"bonded/internal/usage"
 )
 
@@ -111,7 +111,8 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (m *Mux) request(r *http.Request, d Door, name, path string) (*Request, error) {
 	ctx := r.Context()
-	q := &Request{House: m.house, Path: path, Root: publicurl.FromContext(ctx)}
+	q := &Request{House: m.house, Path: path, Root: request.BaseURL(ctx)}
+	request.SetRoute(ctx, d.Type())
 	repo, err := m.house.Registry.Repository(ctx, d.Type(), name)
 	if err != nil {
 		return nil, err
@@ -129,6 +130,7 @@ func (m *Mux) request(r *http.Request, d Door, name, path string) (*Request, err
 		}
 		q.Principal = access.Anonymous() // log-in routes come with a stale token (npm.md §6.1)
 	}
+	request.SetPrincipal(ctx, q.Principal.Name)
 	if open {
 		return q, nil
 	}
@@ -193,8 +195,15 @@ func (q *Request) UploadRepo(ctx context.Context) (*registry.Repository, error) 
 	if err != nil {
 		return nil, err
 	}
-	return repo, q.House.Gate.May(q.Principal, access.Publish, intake.ResourceOf(repo, "", nil))
+	if err := q.House.Gate.May(q.Principal, access.Publish, intake.ResourceOf(repo, "", nil)); err != nil {
+		return nil, err
+	}
+	request.AllowBody(ctx, bodyLimit(q.House.Intake.FileLimit(repo)))
+	return repo, nil
 }
+
+// bodyLimit is the largest request that carries a file: npm wraps it in base64 (4/3), and every protocol adds metadata.
+func bodyLimit(file int64) int64 { return file + file/3 + 32<<20 }
 
 // Change runs a change of facts as the caller.
 func (q *Request) Change(ctx context.Context, fn func(*registry.Change) error) error {

@@ -21,7 +21,6 @@ import (
 	"bonded/internal/events"
 	"bonded/internal/identity"
 	"bonded/internal/intake"
-	"bonded/internal/publicurl"
 	"bonded/internal/registry"
 	"bonded/internal/request"
 	"bonded/internal/store"
@@ -87,7 +86,7 @@ func On(t testing.TB, db *store.DB, formats []registry.Format, doors func(*door.
 	mux := door.NewMux(house, doors(house)...)
 	var srv *httptest.Server
 	srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := request.With(publicurl.NewContext(r.Context(), srv.URL), &request.Facts{ID: "test", BaseURL: srv.URL})
+		c := request.With(r.Context(), &request.Facts{ID: "test", BaseURL: srv.URL})
 		mux.ServeHTTP(w, r.WithContext(c))
 	}))
 	t.Cleanup(srv.Close)
