@@ -304,8 +304,11 @@ func normalizeNumericBranch(name string) (string, bool) {
 			return "", false
 		}
 	}
+	if s != "" {
+		return "", false
+	}
 	b.WriteString("-dev")
-	return b.String(), s == ""
+	return b.String(), true
 }
 
 // trimV drops one leading v of either case.

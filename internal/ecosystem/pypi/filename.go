@@ -27,7 +27,7 @@ type Wheel struct {
 func ParseWheelFilename(filename string) (Wheel, error) {
 	stem, ok := strings.CutSuffix(filename, ".whl")
 	parts := strings.Split(stem, "-")
-	if !ok || len(filename) > maxFilename || len(parts) != 5 && len(parts) != 6 {
+	if !ok || !plainFilename(filename) || len(parts) != 5 && len(parts) != 6 {
 		return Wheel{}, badWheel(filename, "it is not name-version-python-abi-platform.whl")
 	}
 	w := Wheel{NamePart: parts[0], VersionPart: parts[1]}
@@ -43,7 +43,7 @@ func ParseWheelFilename(filename string) (Wheel, error) {
 		if w.Build = parts[2]; digits(w.Build) == 0 {
 			return Wheel{}, badWheel(filename, "its build tag does not start with a digit")
 		}
-		if !tagCharset(w.Build) {
+		if !tagCharset(strings.ReplaceAll(w.Build, ".", "")) {
 			return Wheel{}, badWheel(filename, "its build tag is malformed")
 		}
 	}
@@ -51,7 +51,8 @@ func ParseWheelFilename(filename string) (Wheel, error) {
 	for i, into := range []*[]string{&w.Python, &w.ABI, &w.Platforms} {
 		*into = strings.Split(tags[i], ".")
 		for _, tag := range *into {
-			if tag == "" || !tagCharset(tag) {
+			// A Python tag is an identifier: it names an interpreter.
+			if tag == "" || !tagCharset(tag) || i == 0 && isDigit(tag[0]) {
 				return Wheel{}, badWheel(filename, "one of its tags is malformed")
 			}
 		}
@@ -84,6 +85,16 @@ func badWheel(filename, why string) error {
 		WithRule("pypi/wheel-filename").WithNext("Upload the file under the name that the build backend gave it.")
 }
 
+// plainFilename keeps blanks, control characters, path separators and everything outside ASCII out of file names.
+func plainFilename(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '/' || s[i] == '\\' {
+			return false
+		}
+	}
+	return len(s) <= maxFilename
+}
+
 func tagCharset(s string) bool {
 	for i := range len(s) {
 		if !isAlphanumeric(s[i]) && s[i] != '_' {
@@ -111,7 +122,7 @@ func ParseSdistFilename(filename string) (Sdist, error) {
 		stem, ok = strings.CutSuffix(filename, ".zip")
 	}
 	dash := strings.LastIndexByte(stem, '-')
-	if !ok || dash < 0 || len(filename) > maxFilename {
+	if !ok || dash < 0 || !plainFilename(filename) {
 		return Sdist{}, badSdist(filename, "it is not name-version.tar.gz")
 	}
 	s := Sdist{NamePart: stem[:dash], VersionPart: stem[dash+1:]}
