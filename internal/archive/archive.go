@@ -181,7 +181,7 @@ func (a Anomaly) Err() *errs.Error {
 
 // Walk reads a whole archive of the given size in stored order and verifies it, calling fn (which may be nil) for every
 // regular file whose name is safe, with a reader of exactly its bytes; fn need not read them. The names fn sees are clean
-// relative paths.
+// relative paths. Links are only listed: fn sees neither them nor, under their names, what they point to.
 //
 // The listing is never nil and says what was found before any error. The error is the refusal of an archive that breaks a
 // limit or cannot be read on (it is then also the last anomaly of the listing), the first error of fn, or one of r.

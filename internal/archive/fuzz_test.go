@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"strings"
@@ -81,37 +82,39 @@ func same(t *testing.T, ours, theirs map[string]member) {
 
 func FuzzZip(f *testing.F) {
 	seed(f, Zip)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		mine, ok := ours(t, b, Zip)
-		if !ok {
-			return
+	f.Fuzz(sameZip)
+}
+
+func sameZip(t *testing.T, b []byte) {
+	mine, ok := ours(t, b, Zip)
+	if !ok {
+		return
+	}
+	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		t.Fatalf("accepted, but archive/zip says %v", err)
+	}
+	theirs := map[string]member{}
+	for _, file := range r.File {
+		name, dir := strings.CutSuffix(file.Name, "/")
+		if dir {
+			theirs[name] = member{dir: true}
+			continue
 		}
-		r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
-		if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-			t.Fatalf("accepted, but archive/zip says %v", err)
+		body, err := file.Open()
+		if err != nil {
+			t.Fatalf("%q: %v", name, err)
 		}
-		theirs := map[string]member{}
-		for _, file := range r.File {
-			name, dir := strings.CutSuffix(file.Name, "/")
-			if dir {
-				theirs[name] = member{dir: true}
-				continue
-			}
-			body, err := file.Open()
-			if err != nil {
-				t.Fatalf("%q: %v", name, err)
-			}
-			data, err := io.ReadAll(body)
-			if err != nil {
-				t.Fatalf("%q: %v", name, err)
-			}
-			theirs[name] = member{data: string(data)}
-			if file.Mode()&fs.ModeSymlink != 0 {
-				theirs[name] = member{link: string(data)}
-			}
+		data, err := io.ReadAll(body)
+		if err != nil {
+			t.Fatalf("%q: %v", name, err)
 		}
-		same(t, mine, theirs)
-	})
+		theirs[name] = member{data: string(data)}
+		if file.Mode()&fs.ModeSymlink != 0 {
+			theirs[name] = member{link: string(data)}
+		}
+	}
+	same(t, mine, theirs)
 }
 
 // FuzzTarGz takes the unpacked tar, as mutations of compressed bytes rarely reach it; FuzzGzip takes the outside.
@@ -177,16 +180,21 @@ func sameTar(t *testing.T, b []byte) {
 	same(t, mine, theirs)
 }
 
-// stored gzips without compressing, so that the fuzzer spends its time elsewhere.
+// stored makes a gzip file of stored blocks (RFC 1951 §3.2.4), as a compressor would cost more than the walk.
 func stored(b []byte) []byte {
-	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.NoCompression)
-	if err != nil {
-		panic(err)
+	out := put("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff")
+	for rest := b; ; {
+		n := min(len(rest), 0xffff)
+		final := byte(0)
+		if n == len(rest) {
+			final = 1
+		}
+		out = append(out, put(final, uint16(n), ^uint16(n), rest[:n])...)
+		rest = rest[n:]
+		if final == 1 {
+			return append(out, put(crc32.ChecksumIEEE(b), uint32(len(b)))...)
+		}
 	}
-	w.Write(b)
-	w.Close()
-	return out.Bytes()
 }
 
 func seeds(f Format) [][]byte {
@@ -202,5 +210,60 @@ func seeds(f Format) [][]byte {
 func seed(f *testing.F, format Format) {
 	for _, b := range seeds(format) {
 		f.Add(b)
+	}
+}
+
+// mutations are the archive with each byte broken in each of a few ways.
+func mutations(b []byte, each func([]byte)) {
+	broken := bytes.Clone(b)
+	for i := range b {
+		for _, v := range []byte{0, 0xff, b[i] + 1, b[i] - 1, b[i] ^ 8, b[i] ^ 0x80, '0', '/'} {
+			if v != b[i] {
+				broken[i] = v
+				each(broken)
+			}
+		}
+		broken[i] = b[i]
+	}
+}
+
+func TestAZipWithAnyBrokenByteIsRefusedOrReadAlike(t *testing.T) {
+	whole := buildZip(zipTail{comment: "c"}, zfile{name: "p/"}, zfile{name: "p/a", data: "alpha", local: extraField(0x5455, uint8(1), uint32(9))},
+		zfile{name: "p/b", data: "beta", deflate: true, descriptor: "signed", extra: extraField(0xcafe)},
+		zfile{name: "p/l", data: "a", unixMode: 0o120777})
+	wide := buildZip(zipTail{zip64: func(_, _ []byte) {}, pokeEnd: u32(16, 1<<32-1)},
+		zfile{name: "w", data: "wide", extra: extraField(1, uint64(4)), pokeCentral: u32(24, 1<<32-1),
+			local: extraField(1, uint64(4), uint64(4)), pokeLocal: func(h []byte) { u32(18, 1<<32-1)(h); u32(22, 1<<32-1)(h) }})
+	for _, b := range [][]byte{whole, wide} {
+		if _, ok := ours(t, b, Zip); !ok {
+			t.Fatal("the unbroken zip is refused")
+		}
+		sameZip(t, b)
+		mutations(b, func(b []byte) { sameZip(t, b) })
+	}
+}
+
+func TestATarWithAnyBrokenByteIsRefusedOrReadAlike(t *testing.T) {
+	long := "p/" + strings.Repeat("long", 30)
+	for _, files := range [][]tfile{
+		{{name: "p/", kind: '5'}, {name: "p/a", data: "alpha"}, {name: "p/l", kind: '2', link: "a"}},
+		{{name: "x", kind: 'x', data: pax("path", "p/b", "size", "4", "mtime", "1.5")}, {name: "p/cut", data: "beta"}},
+		{{name: "././@LongLink", kind: 'L', format: "gnu", data: long + "\x00"}, {name: long[:99], data: "gamma", format: "gnu"}},
+		{{name: "old", data: "delta", format: "v7"}, {name: "dir/", format: "v7"}},
+	} {
+		b := ended(buildTar(files...))
+		if _, ok := ours(t, stored(b), TarGz); !ok {
+			t.Fatal("the unbroken tar is refused")
+		}
+		sameTar(t, stored(b))
+		mutations(b[:len(b)-2*blockSize], func(b []byte) {
+			b = ended(bytes.Clone(b))
+			for at := 0; at < len(b)-2*blockSize; at += blockSize {
+				if b[at+257] == 'u' || b[at+148] == '0' {
+					checksum(b[at : at+blockSize])
+				}
+			}
+			sameTar(t, stored(b))
+		})
 	}
 }

@@ -110,6 +110,7 @@ func zipAttacks() []attack {
 		{name: "link to an absolute path", bytes: one(zfile{name: "l", data: "/etc/passwd", unixMode: 0o120777}), rule: ruleLinkEscape, entry: "l", profile: ComposerZip()},
 		{name: "link that climbs behind another link", bytes: buildZip(zipTail{}, zfile{name: "t/a/l", data: "..", unixMode: 0o120777}, zfile{name: "t/m", data: "a/l/../../x", unixMode: 0o120777}), rule: ruleLinkEscape, entry: "t/m", profile: ComposerZip()},
 		{name: "file below a link", bytes: buildZip(zipTail{}, zfile{name: "t/l", data: "x", unixMode: 0o120777}, zfile{name: "t/l/f"}), rule: ruleConflict, entry: "t/l/f", profile: ComposerZip()},
+		{name: "name with a NUL", bytes: one(zfile{name: "a.txt\x00.py"}), rule: ruleNameNUL, entry: "a.txt\x00.py"},
 		{name: "name beyond ASCII without its flag", bytes: one(zfile{name: "é", pokeCentral: u16(8, 0), pokeLocal: u16(6, 0)}), rule: ruleZipCharset, entry: "é", mild: true, profile: Wheel()},
 		{name: "central directory over its limit", bytes: buildZip(zipTail{}, a, b), rule: ruleLimitEntries, limits: func(l *Limits) { l.Entries = 1 }},
 		{name: "central directory too large to read", bytes: sparseZip(), rule: ruleLimitHeaders, limits: func(l *Limits) { l.Entries = 1 << 30 }},

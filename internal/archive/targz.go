@@ -86,11 +86,13 @@ func (w *walker) tarGz(r io.ReaderAt) error {
 // source remembers what the file itself answered, so that a broken disk is not blamed on the archive.
 type source struct {
 	r   io.Reader
+	n   int64 // bytes read
 	err error
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.n += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
@@ -207,6 +209,9 @@ func (t *tarReader) trailer() error {
 	}
 	if !zeros {
 		return t.w.stop(ruleTarTrailing, "", "data follows the end of its tar")
+	}
+	if t.w.unpacked%blockSize != 0 {
+		t.w.note(ruleTarEnd, "", "its tar does not end with a whole block")
 	}
 	return nil
 }

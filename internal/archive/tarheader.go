@@ -194,6 +194,8 @@ func (t *tarReader) paxLocal(data []byte) error {
 			return t.w.stop(ruleTarPax, t.entry, "its pax header changes the character set")
 		case (key == "path" || key == "linkpath" || key == "size") && value == "":
 			return t.w.stop(ruleTarPax, t.entry, "its pax header has an empty %s", key)
+		case !paxNumber(key, value):
+			t.w.note(ruleTarField, t.entry, "its pax header has a malformed %s", key)
 		}
 	}
 	t.ext.path, t.ext.linkpath = records["path"], records["linkpath"]
@@ -232,6 +234,10 @@ func paxRecords(b []byte) (map[string]string, error) {
 		if !ok || key == "" {
 			return nil, errors.New("has a record without a key")
 		}
+		text := key == "path" || key == "linkpath" || key == "uname" || key == "gname"
+		if strings.Contains(key, "\x00") || (text && strings.Contains(value, "\x00")) {
+			return nil, errors.New("has a NUL byte in a name")
+		}
 		if _, twice := records[key]; twice {
 			return nil, errors.New("sets " + quote(key) + " twice")
 		}
@@ -264,14 +270,23 @@ func (t *tarReader) extend(h *tarHeader) (name, link string, err error) {
 			return name, link, t.w.stop(ruleTarSize, name, "its pax header and its plain one differ in size")
 		}
 	}
-	if x.modified != "" {
-		at, ok := paxTime(x.modified)
-		if !ok {
-			t.w.note(ruleTarField, name, "the modification time in its pax header is malformed")
-		}
+	if at, ok := paxTime(x.modified); ok {
 		h.modified = at
 	}
 	return name, link, nil
+}
+
+// paxNumber reports whether the value of a key that has to be a number is one.
+func paxNumber(key, value string) bool {
+	ok := true
+	switch key {
+	case "uid", "gid":
+		_, err := strconv.ParseInt(value, 10, 64)
+		ok = err == nil
+	case "mtime", "atime", "ctime":
+		_, ok = paxTime(value)
+	}
+	return ok
 }
 
 // paxTime parses seconds since 1970 with an optional fraction, which is dropped.

@@ -17,10 +17,13 @@ import (
 
 // zipReader reads the entries' region of a zip from front to end; entries tile it without gaps.
 type zipReader struct {
+	src *source
 	in  *bufio.Reader
-	at  int64 // of the next byte of in
 	inf io.ReadCloser
 }
+
+// pos is the offset of the next byte of in.
+func (z *zipReader) pos() int64 { return z.src.n - int64(z.in.Buffered()) }
 
 var (
 	readers   = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
@@ -30,8 +33,9 @@ var (
 
 func newZipReader(r io.ReaderAt, end int64) *zipReader {
 	in := readers.Get().(*bufio.Reader)
-	in.Reset(io.NewSectionReader(r, 0, end))
-	return &zipReader{in: in, inf: inflaters.Get().(io.ReadCloser)}
+	src := &source{r: io.NewSectionReader(r, 0, end)}
+	in.Reset(src)
+	return &zipReader{src: src, in: in, inf: inflaters.Get().(io.ReadCloser)}
 }
 
 func (z *zipReader) release() {
@@ -42,8 +46,7 @@ func (z *zipReader) release() {
 
 // full fills b from the region.
 func (z *zipReader) full(b []byte) error {
-	n, err := io.ReadFull(z.in, b)
-	z.at += int64(n)
+	_, err := io.ReadFull(z.in, b)
 	return err
 }
 
@@ -54,7 +57,7 @@ func (w *walker) zipEntry(z *zipReader, c zipEntry) error {
 	if err != nil {
 		return err
 	}
-	room := c.end - z.at - c.packed
+	room := c.end - z.pos() - c.packed
 	if room < 0 {
 		return w.stop(ruleZipOverlap, c.name, "its data runs %d bytes into what follows", -room)
 	}
@@ -109,7 +112,7 @@ type localHeader struct {
 // in the version needed, the UTF-8 flag, the deflate level and the time, which no reader lets decide what it extracts.
 func (w *walker) zipLocal(z *zipReader, c zipEntry) (localHeader, error) {
 	var none localHeader
-	if c.offset < z.at {
+	if c.offset < z.pos() {
 		return none, w.stop(ruleZipOverlap, c.name, "its header lies inside another entry")
 	}
 	var h [lenLocal]byte
@@ -123,7 +126,7 @@ func (w *walker) zipLocal(z *zipReader, c zipEntry) (localHeader, error) {
 		return none, w.stop(ruleZipLocal, c.name, "there is no local header where the central directory says")
 	}
 	nameLen, extraLen := int(le.Uint16(h[26:])), int(le.Uint16(h[28:]))
-	if int64(nameLen+extraLen) > c.end-z.at {
+	if int64(nameLen+extraLen) > c.end-z.pos() {
 		return none, w.stop(ruleZipOverlap, c.name, "its header runs into what follows")
 	}
 	rest := make([]byte, nameLen+extraLen)
@@ -224,30 +227,37 @@ func (w *walker) zipData(z *zipReader, c zipEntry, e Entry, listed bool) error {
 	if c.method == methodStored && c.packed != c.unpacked {
 		return w.stop(ruleZipData, c.name, "it is stored, and its two sizes differ")
 	}
+	if e.Dir && c.packed == 0 && c.crc == 0 {
+		return nil // PHP marks directories without data as deflated; nobody inflates a directory
+	}
 	if c.packed > 0 && c.unpacked/c.packed > 1200 {
 		return w.stop(ruleZipData, c.name, "no deflate stream of %d bytes unpacks to %d", c.packed, c.unpacked)
 	}
 	if err := w.spend(c.unpacked, c.name); err != nil {
 		return err
 	}
-	src := &section{z: z, left: c.packed}
-	body := &zipBody{src: src, left: c.unpacked, crc: crc32.NewIEEE()}
+	start := z.pos()
+	body := &zipBody{src: z.inf, left: c.unpacked, crc: crc32.NewIEEE()}
 	if c.method == methodDeflated {
-		if err := z.inf.(flate.Resetter).Reset(src, nil); err != nil {
+		// The inflater takes single bytes of a bufio.Reader and stops after the last one it needs. That it also stops
+		// within the entry's place is checked below.
+		if err := z.inf.(flate.Resetter).Reset(z.in, nil); err != nil {
 			return err
 		}
-		body.src = z.inf
-	} else if c.flags&flagDescriptor != 0 {
-		body.scan = &scan{}
+	} else {
+		body.src = io.LimitReader(z.in, c.packed)
+		if c.flags&flagDescriptor != 0 {
+			body.scan = &scan{}
+		}
 	}
 	if err := w.hand(e, listed, body, c.name); err != nil {
 		return err
 	}
 	if _, err := body.drain(); err != nil {
-		return w.zipDamage(c, src, err)
+		return w.zipDamage(c, z.src, err)
 	}
-	if src.left != 0 {
-		return w.stop(ruleZipData, c.name, "%d bytes follow its data inside its place", src.left)
+	if took := z.pos() - start; took != c.packed {
+		return w.stop(ruleZipData, c.name, "its data has %d bytes in a place of %d", took, c.packed)
 	}
 	if body.crc.Sum32() != c.crc {
 		return w.stop(ruleZipData, c.name, "its bytes do not match its checksum")
@@ -259,7 +269,7 @@ func (w *walker) zipData(z *zipReader, c zipEntry, e Entry, listed bool) error {
 }
 
 // zipDamage turns a failure to read data into a refusal, or leaves it when the file itself could not be read.
-func (w *walker) zipDamage(c zipEntry, src *section, err error) error {
+func (w *walker) zipDamage(c zipEntry, src *source, err error) error {
 	if src.err != nil {
 		return src.err
 	}
@@ -309,46 +319,6 @@ func (w *walker) zipDescriptor(z *zipReader, c zipEntry, local localHeader, room
 		return w.stop(ruleZip64, c.name, "its sizes do not fit its data descriptor")
 	}
 	return nil
-}
-
-// section is the packed data of one entry, read byte by byte by the inflater so that it takes no byte too many.
-type section struct {
-	z    *zipReader
-	left int64
-	err  error // what the file itself answered
-}
-
-func (s *section) Read(p []byte) (int, error) {
-	if s.left <= 0 {
-		return 0, io.EOF
-	}
-	n, err := s.z.in.Read(p[:min(int64(len(p)), s.left)])
-	return n, s.took(n, err)
-}
-
-func (s *section) ReadByte() (byte, error) {
-	if s.left <= 0 {
-		return 0, io.EOF
-	}
-	b, err := s.z.in.ReadByte()
-	if err != nil {
-		return 0, s.took(0, err)
-	}
-	s.left--
-	s.z.at++
-	return b, nil
-}
-
-func (s *section) took(n int, err error) error {
-	s.left -= int64(n)
-	s.z.at += int64(n)
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		s.err = err
-	}
-	return err
 }
 
 // errLonger reports data that goes on after its announced size.
