@@ -261,3 +261,33 @@ func LikePrefix(s string) string { return likeEscape.Replace(s) + "%" }
 func LikeInfix(s string) string { return "%" + likeEscape.Replace(s) + "%" }
 
 var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// snapshotReader reads one moment of the database.
+type snapshotReader struct {
+	db *DB
+	tx *sql.Tx
+}
+
+func (s snapshotReader) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s.db.statements.Add(1)
+	return s.tx.QueryContext(ctx, query, args...) //nolint:sqlclosecheck,rowserrcheck // the caller's
+}
+
+func (s snapshotReader) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	s.db.statements.Add(1)
+	return s.tx.QueryRowContext(ctx, query, args...)
+}
+
+// InSnapshot gives fn the database as it is at one moment, while writers go on.
+func (db *DB) InSnapshot(ctx context.Context, fn func(Querier) error) error {
+	o := &sql.TxOptions{ReadOnly: true}
+	if db.dialect == Postgres {
+		o.Isolation = sql.LevelRepeatableRead
+	}
+	tx, err := db.r.BeginTx(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return fn(snapshotReader{db, tx})
+}
