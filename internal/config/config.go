@@ -27,7 +27,7 @@ import (
 //	outbound why the server connects to the address in this setting
 //	doc      one sentence for the person who reads --help
 type Config struct {
-	Profile string `name:"profile" default:"company" oneof:"company|public" verbs:"common" doc:"lot of defaults: company (closed, private) or public (an open registry)"`
+	Profile string `name:"profile" default:"company" oneof:"company|public" verbs:"common" doc:"lot of defaults for a closed house or an open registry"`
 
 	Data             string `name:"data" default:"bonded-data" verbs:"common" doc:"folder of the embedded database, the blobs and the keys"`
 	Database         URL    `name:"database" verbs:"common" outbound:"the PostgreSQL database that holds every row" doc:"postgres://user@host/name instead of the embedded SQLite database"`
@@ -52,7 +52,7 @@ type Config struct {
 	ExtraURLs     []string `name:"extra-urls" verbs:"serve" doc:"further public URLs by which clients may come"`
 
 	TrustedProxies  []netip.Prefix `name:"trusted-proxies" verbs:"serve" doc:"addresses of reverse proxies whose forwarding headers are believed"`
-	ForwardedHeader string         `name:"forwarded-header" default:"x-forwarded" oneof:"x-forwarded|forwarded" verbs:"serve" doc:"which headers a trusted proxy sets: X-Forwarded-For, -Proto and -Host, or Forwarded"`
+	ForwardedHeader string         `name:"forwarded-header" default:"x-forwarded" oneof:"x-forwarded|forwarded" verbs:"serve" doc:"which headers of a trusted proxy are read, X-Forwarded-For, -Proto and -Host or the one of RFC 7239"`
 
 	TLSCert       string   `name:"tls-cert" verbs:"serve" doc:"PEM file of the certificate chain; read again when it changes"`
 	TLSKey        string   `name:"tls-key" verbs:"serve" doc:"PEM file of the certificate's key"`
@@ -62,7 +62,7 @@ type Config struct {
 	ACMECAFile    string   `name:"acme-ca-file" verbs:"serve" doc:"PEM file of the authority that signed the ACME server's own certificate"`
 
 	SignUp        string `name:"sign-up" company:"closed" public:"open" oneof:"closed|open" verbs:"serve" doc:"whether strangers may make an account"`
-	AnonymousRead string `name:"anonymous-read" company:"loopback" public:"on" oneof:"off|loopback|on" verbs:"common" doc:"whether new repositories are readable without a token: off, only while serving loopback, or on"`
+	AnonymousRead string `name:"anonymous-read" company:"loopback" public:"on" oneof:"off|loopback|on" verbs:"common" doc:"whether new repositories are readable without a token, loopback meaning only while nobody else can connect"`
 
 	BlobRedirect string `name:"blob-redirect" default:"off" oneof:"off|signed" verbs:"serve" doc:"send downloads through signed links (60 s) of the object store"`
 
