@@ -257,15 +257,13 @@ func commitBytes(ctx context.Context, all []Submission) error {
 
 // record writes one prepared submission inside the transaction, after the questions that need the current facts.
 func (l *Line) record(ctx context.Context, c *registry.Change, p *preparedSubmission) (*Receipt, error) {
-	if err := l.permit(ctx, c, p); err != nil {
-		return nil, err
-	}
 	if err := l.withinQuota(ctx, c, p); err != nil {
 		return nil, err
 	}
 	n := registry.NewRelease{
 		Name: p.name, Version: p.version, Record: p.record.Index, Tags: p.Tags, Extend: p.Extend, Replace: p.Replace,
 		Mark: p.Mark, Verdict: registry.Verdict{Decision: registry.Allow},
+		Check: func(current *registry.Project) error { return l.permit(p, current) },
 	}
 	if len(p.manifests) > 0 {
 		n.Manifest = p.manifests[0]
@@ -287,12 +285,9 @@ func (l *Line) record(ctx context.Context, c *registry.Change, p *preparedSubmis
 	return &Receipt{Name: p.name, Version: p.version, Outcome: out, Manifests: p.manifests, Verdict: n.Verdict}, nil
 }
 
-// permit asks access with the facts as they are inside the transaction, so that losing ownership a moment ago counts.
-func (l *Line) permit(ctx context.Context, c *registry.Change, p *preparedSubmission) error {
-	current, err := c.Peek(ctx, p.Repo, p.name.Norm)
-	if err != nil {
-		return err
-	}
+// permit asks access with the facts as they are under the project's lock, so that losing ownership a moment ago counts, and
+// of two accounts that bring one new name at once only the first finds it free.
+func (l *Line) permit(p *preparedSubmission, current *registry.Project) error {
 	if err := l.gate.May(p.Principal, access.Publish, ResourceOf(p.Repo, p.name.Norm, current)); err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ type NewRelease struct {
 	Replace bool
 	Verdict Verdict
 	Mark    string
+	// Check, when set, is asked with the facts as they are under the project's lock, nil for a project that this publish
+	// creates; its error ends the publish.
+	Check func(*Project) error
 }
 
 // Outcome says what Publish did.
@@ -57,6 +60,9 @@ func (c *Change) Publish(ctx context.Context, repo *Repository, n NewRelease) (O
 		return out, err
 	}
 	out.CreatedProject = created
+	if err := n.check(p, created); err != nil {
+		return out, err
+	}
 	fresh, err := c.freshFiles(ctx, p, n)
 	if err != nil {
 		return out, err
@@ -88,6 +94,17 @@ func (c *Change) Publish(ctx context.Context, repo *Repository, n NewRelease) (O
 	c.touched[p.ID] = true
 	c.notePublished(repo, p, n, fresh, out)
 	return out, c.describe(ctx, p, n)
+}
+
+func (n NewRelease) check(p *Project, created bool) error {
+	switch {
+	case n.Check == nil:
+		return nil
+	case created:
+		return n.Check(nil)
+	default:
+		return n.Check(p)
+	}
 }
 
 func usedVersion(p *Project, version string) *errs.Error {
