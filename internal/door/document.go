@@ -39,6 +39,8 @@ type Document struct {
 	modTime     time.Time
 	// until is when it stops being true by itself; zero = never.
 	until time.Time
+	// header are the door's further headers.
+	header http.Header
 }
 
 // body is one encoding with its headers made once.
@@ -55,6 +57,8 @@ type Rendered struct {
 	Modified    time.Time
 	// Until is the View's.
 	Until time.Time
+	// Header holds further headers of every answer with this document, such as X-Checksum-SHA1.
+	Header http.Header
 }
 
 // minCompress is the size below which compression saves nothing.
@@ -62,7 +66,7 @@ const minCompress = 512
 
 // NewDocument prepares rendered bytes for serving.
 func NewDocument(r Rendered) *Document {
-	d := &Document{contentType: []string{r.ContentType}, modTime: r.Modified.Truncate(time.Second), until: r.Until}
+	d := &Document{contentType: []string{r.ContentType}, modTime: r.Modified.Truncate(time.Second), until: r.Until, header: r.Header}
 	if !r.Modified.IsZero() {
 		d.modified = []string{d.modTime.UTC().Format(http.TimeFormat)}
 	}
@@ -155,6 +159,9 @@ func ServeDocument(w http.ResponseWriter, r *http.Request, d *Document, o Docume
 		h["Last-Modified"] = d.modified
 	}
 	h["Vary"] = vary(o)
+	for k, v := range d.header {
+		h[k] = v
+	}
 	h["X-Content-Type-Options"] = nosniff
 	if o.Private {
 		h["Cache-Control"] = privateNoCache

@@ -80,6 +80,9 @@ func (q *Request) ServeFile(w http.ResponseWriter, r *http.Request, p *registry.
 	return nil
 }
 
+// Released refuses (errs.Withheld) a file that a verdict keeps back, for doors that serve what is derived from it.
+func (q *Request) Released(p *registry.Project, f *registry.File) error { return q.released(p, f) }
+
 // released refuses what a verdict keeps back.
 func (q *Request) released(p *registry.Project, f *registry.File) error {
 	if p.Status == registry.Quarantined {

@@ -185,6 +185,35 @@ func (l *Line) SetStage(ctx context.Context, id string, to StageState, detail st
 	})
 }
 
+// EditStage gives fn the stage as it is now, under its lock, and stores the state, detail and expiry that fn leaves;
+// errs.NotFound if it is gone. It returns what was stored. An error of fn leaves everything as it was.
+func (l *Line) EditStage(ctx context.Context, id string, fn func(*Stage) error) (*Stage, error) {
+	var st *Stage
+	err := l.registry.DB().InTx(ctx, func(tx *store.Tx) error {
+		var err error
+		st, err = store.One(ctx, tx, scanStage, "update stage set state = state where id = $1 returning "+stageColumns, id)
+		if err != nil {
+			return stageErr(err)
+		}
+		if err := fn(st); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "update stage set state = $1, detail = $2, expires_at = $3 where id = $4",
+			st.State, st.Detail, clock.Millis(st.Expires), st.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// StagesOf lists a principal's stages of a kind in a repository that have not expired, in any state, newest first.
+func (l *Line) StagesOf(ctx context.Context, repo *registry.Repository, kind, principal string) ([]*Stage, error) {
+	return store.All(ctx, l.registry.DB(), scanStage, "select "+stageColumns+` from stage where repository_id = $1 and kind = $2
+		and principal = $3 and expires_at > $4 order by created_at desc, id`, repo.ID, kind, principal, clock.Millis(l.clock.Now()))
+}
+
 // DropStage removes a stage and forgets its parts; their bytes are collected later.
 func (l *Line) DropStage(ctx context.Context, id string) error {
 	return l.registry.DB().InTx(ctx, func(tx *store.Tx) error { return dropStage(ctx, tx, id) })
