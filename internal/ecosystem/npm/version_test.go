@@ -32,6 +32,9 @@ func TestHugePrereleaseNumbersRoundAsInTheClient(t *testing.T) {
 	if CompareVersions("1.0.0-9007199254740993", "1.0.0-9007199254740992") != 0 {
 		t.Error("2^53 and 2^53+1 are one JavaScript number")
 	}
+	if CompareVersions("1.0.0-9007199254740993", "1.0.0-9007199254740992.1") != 0 {
+		t.Error("numbers that round alike end the comparison")
+	}
 	if CompareVersions("1.0.0-9007199254740991", "1.0.0-9007199254740990") <= 0 {
 		t.Error("below 2^53 numbers are exact")
 	}

@@ -82,7 +82,7 @@ func validOperand(op, version string) bool {
 	if op == "==" || op == "!=" {
 		if prefix, ok := strings.CutSuffix(version, ".*"); ok {
 			v, ok := parsePEP440(prefix)
-			return ok && !v.pre.set && !v.post.set && !v.dev.set && v.local == ""
+			return ok && prefix == strings.TrimSpace(prefix) && !v.pre.set && !v.post.set && !v.dev.set && v.local == ""
 		}
 		_, ok := parsePEP440(version)
 		return ok

@@ -21,7 +21,7 @@ func TestSpecifierSets(t *testing.T) {
 			t.Errorf("ParseSpecifierSet(%q) = %q, %v, want %q", raw, set, err, want)
 		}
 	}
-	for _, raw := range []string{"3.9", ">=3.*", "~=3", "=>3.9", ">=3.9 <4", "==3.9a1.*", ">=1.0+local", "~=1.0.*", "~=1.0+l", "==", ">=", "foo", "=== a b"} {
+	for _, raw := range []string{"3.9", ">=3.*", "~=3", "=>3.9", ">=3.9 <4", "==3.9a1.*", ">=1.0+local", "~=1.0.*", "~=1.0+l", "==", ">=", "foo", "=== a b", "== 1 .*"} {
 		if set, err := ParseSpecifierSet(raw); err == nil {
 			t.Errorf("ParseSpecifierSet(%q) = %q, want refusal", raw, set)
 		}

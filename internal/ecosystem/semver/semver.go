@@ -104,7 +104,9 @@ func comparePre(a, b string, numbers func(x, y string) int) int {
 		var x, y string
 		x, a, moreA = strings.Cut(a, ".")
 		y, b, moreB = strings.Cut(b, ".")
-		if c := compareIdentifiers(x, y, numbers); c != 0 {
+		c := compareIdentifiers(x, y, numbers)
+		// Different numbers that the caller's order cannot tell apart end the comparison, as they do in node-semver.
+		if c != 0 || x != y && CompareNumbers(x, y) != 0 {
 			return c
 		}
 	}
