@@ -10,7 +10,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // npm's shasum
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/tls"
@@ -112,19 +112,19 @@ func startProxy(t *testing.T, kind, backend string) *http.Client {
 			t.Fatalf("%s is not installed: apt-get install %s", k.program, k.program)
 		}
 	}
-	runBeside(t, exec.CommandContext(context.Background(), program, append(args, confPath)...))
+	ended := runBeside(t, exec.CommandContext(context.Background(), program, append(args, confPath)...))
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "tcp", "127.0.0.1:"+port)
 	}
-	awaitTCP(t, dial)
+	awaitTCP(t, ended, dial)
 	tr := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// runBeside runs a server until the test ends.
-func runBeside(t *testing.T, cmd *exec.Cmd) {
+// runBeside runs a server until the test ends. The channel is closed if it ends earlier.
+func runBeside(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
 	t.Helper()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -132,13 +132,19 @@ func runBeside(t *testing.T, cmd *exec.Cmd) {
 	if err := startBoundToThisProcess(cmd); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // proxies that end by a signal say so in their status
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait() // proxies that end by a signal say so in their status
+		<-ended
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", filepath.Base(cmd.Path), log.String())
 		}
 	})
+	return ended
 }
 
 func unusedPort(t *testing.T) string {
@@ -152,18 +158,22 @@ func unusedPort(t *testing.T) string {
 	return port
 }
 
-func awaitTCP(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) {
+func awaitTCP(t *testing.T, ended <-chan struct{}, dial func(context.Context, string, string) (net.Conn, error)) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(readyWithin); ; <-tick.C {
-		conn, err := dial(t.Context(), "tcp", "")
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nothing listens after %v: %v", readyWithin, err)
+	deadline := time.After(readyWithin)
+	for {
+		select {
+		case <-ended:
+			t.Fatal("the server ended before it listened")
+		case <-deadline:
+			t.Fatalf("nothing listens after %v", readyWithin)
+		case <-tick.C:
+			if conn, err := dial(t.Context(), "tcp", ""); err == nil {
+				conn.Close()
+				return
+			}
 		}
 	}
 }
@@ -288,7 +298,7 @@ func TestProxyFilesPassUploadsOnWhileTheyArrive(t *testing.T) {
 							pw.CloseWithError(fmt.Errorf("the proxy holds the upload back"))
 						}
 					}()
-					req, err := http.NewRequestWithContext(t.Context(), "PUT", url, pr)
+					req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, pr)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -300,7 +310,7 @@ func TestProxyFilesPassUploadsOnWhileTheyArrive(t *testing.T) {
 					}
 					b, _ := io.ReadAll(resp.Body)
 					resp.Body.Close()
-					if want := fmt.Sprintf("%d <nil> %x", whole, sum.Sum(nil)); resp.StatusCode != 200 || string(b) != want {
+					if want := fmt.Sprintf("%d <nil> %x", whole, sum.Sum(nil)); resp.StatusCode != http.StatusOK || string(b) != want {
 						t.Errorf("PUT %s of length %d: %d %s, want %s", url, length, resp.StatusCode, b, want)
 					}
 				}
@@ -315,9 +325,9 @@ func TestBondedBehindProxies(t *testing.T) {
 	for kind := range proxyKinds {
 		t.Run(kind, func(t *testing.T) {
 			data, addr := t.TempDir(), "127.0.0.1:"+unusedPort(t)
-			runBeside(t, exec.CommandContext(context.Background(), bondedBinary, "serve", "--data", data, "--listen", addr, "--trusted-proxies", "127.0.0.1",
+			ended := runBeside(t, exec.CommandContext(context.Background(), bondedBinary, "serve", "--data", data, "--listen", addr, "--trusted-proxies", "127.0.0.1",
 				"--url", "https://"+mainHost, "--extra-urls", "https://"+secondHost+",https://"+subPathHost+subPath, "--anonymous-read", "on"))
-			awaitTCP(t, func(ctx context.Context, _, _ string) (net.Conn, error) {
+			awaitTCP(t, ended, func(ctx context.Context, _, _ string) (net.Conn, error) {
 				var d net.Dialer
 				return d.DialContext(ctx, "tcp", addr)
 			})
@@ -335,7 +345,7 @@ func TestBondedBehindProxies(t *testing.T) {
 				var doc struct {
 					Versions map[string]struct{ Dist struct{ Tarball string } }
 				}
-				if err := json.Unmarshal(b, &doc); err != nil || resp.StatusCode != 200 {
+				if err := json.Unmarshal(b, &doc); err != nil || resp.StatusCode != http.StatusOK {
 					t.Errorf("GET %s: %d %.200s", base, resp.StatusCode, b)
 					continue
 				}
@@ -396,7 +406,7 @@ func npmTarball(t *testing.T, size int) []byte {
 // npmPublish is the document that `npm publish` sends (npm.md §3).
 func npmPublish(t *testing.T, tarball []byte) []byte {
 	t.Helper()
-	s1, s512 := sha1.Sum(tarball), sha512.Sum512(tarball) //nolint:gosec // as above
+	s1, s512 := sha1.Sum(tarball), sha512.Sum512(tarball)
 	dist := map[string]string{
 		"shasum": hex.EncodeToString(s1[:]), "integrity": "sha512-" + base64.StdEncoding.EncodeToString(s512[:]),
 		"tarball": "http://" + mainHost + "/@s/foo/-/@s/foo-1.0.0.tgz",

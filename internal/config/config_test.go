@@ -107,7 +107,7 @@ func TestMistakesAreRefusedWithTheWayOut(t *testing.T) {
 		{"a key given twice", nil, nil, "data: x\ndata: y\n", `"data" is set twice`},
 		{"a mapping where a value belongs", nil, nil, "data: {a: b}\n", "single value"},
 		{"a file that is no mapping", nil, nil, "- a\n", "key: value"},
-		{"a word that is none of the accepted", []string{"--profile", "compnay"}, nil, "", `"compnay" is not one of company, public`},
+		{"a word that is none of the accepted", []string{"--profile", "companion"}, nil, "", `"companion" is not one of company, public`},
 		{"a size without number", nil, []string{"BONDED_MAX_FILE_SIZE=big"}, "", `max-file-size (env BONDED_MAX_FILE_SIZE): "big" is not a size`},
 		{"a size that overflows", []string{"--max-file-size=99999999TiB"}, nil, "", "is not a size"},
 		{"a negative duration", []string{"--idle-timeout=-1s"}, nil, "", "is not a duration"},

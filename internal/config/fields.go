@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +109,7 @@ func (f *field) typeName() string {
 // set parses raw into the field of c. The error is the part of a sentence after "listen: ".
 func (f *field) set(c *Config, raw string) error {
 	raw = strings.TrimSpace(raw)
-	if len(f.oneof) > 0 && !contains(f.oneof, raw) {
+	if len(f.oneof) > 0 && !slices.Contains(f.oneof, raw) {
 		return fmt.Errorf("%q is not one of %s", raw, strings.Join(f.oneof, ", "))
 	}
 	v := f.value(c)
@@ -180,15 +181,6 @@ func orZero(raw string) string {
 		return "0"
 	}
 	return raw
-}
-
-func contains(words []string, w string) bool {
-	for _, x := range words {
-		if x == w {
-			return true
-		}
-	}
-	return false
 }
 
 func splitList(raw string) []string {

@@ -287,11 +287,11 @@ func scalar(n *yaml.Node) (string, bool) {
 }
 
 func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if len(b) > maxFile { // a pipe or device tells no size
 		return nil, fmt.Errorf("%s has more than %d bytes", path, maxFile)

@@ -45,7 +45,7 @@ func parseOrigins(raw string) ([]origin, error) {
 		return nil, fmt.Errorf("it names no host")
 	}
 	var out []origin
-	for _, h := range strings.Split(u.Host, ",") {
+	for h := range strings.SplitSeq(u.Host, ",") {
 		one, err := url.Parse(scheme + "://" + h)
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a host", h)

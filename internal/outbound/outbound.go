@@ -142,7 +142,7 @@ func orDefault(d, fallback time.Duration) time.Duration {
 
 // RootsWith returns the system's certificate authorities and those of a PEM file.
 func RootsWith(caFile string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(caFile) //nolint:gosec // the operator names the file
+	pem, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "The CA file cannot be read: %v.", err).WithRule("outbound/ca-file")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"bonded/internal/config"
@@ -103,8 +104,8 @@ func (h *hosts) origin(r *http.Request) origin {
 		o.scheme = v
 	}
 	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		addr, ok := parseNode(hops[i])
+	for _, hop := range slices.Backward(hops) {
+		addr, ok := parseNode(hop)
 		if !ok {
 			break
 		}
@@ -128,9 +129,9 @@ func (h *hosts) trusts(addr netip.Addr) bool {
 // applyForwarded reads RFC 7239.
 func (h *hosts) applyForwarded(o *origin, values []string) {
 	elements := strings.Split(strings.Join(values, ","), ",")
-	for i := len(elements) - 1; i >= 0; i-- {
+	for i, element := range slices.Backward(elements) {
 		var hop string
-		for _, pair := range strings.Split(elements[i], ";") {
+		for pair := range strings.SplitSeq(element, ";") {
 			k, v, _ := strings.Cut(strings.TrimSpace(pair), "=")
 			v = strings.Trim(v, `"`)
 			switch strings.ToLower(k) {
