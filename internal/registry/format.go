@@ -129,3 +129,9 @@ type Format interface {
 	// Record makes the stored form of the release from artifacts and claim.
 	Record([]*Manifest, Claim, []File) (Record, error)
 }
+
+// Builds is implemented by a Format whose moving versions consist of numbered, immutable builds.
+type Builds interface {
+	// Build names the build that a file belongs to; files of one build stay or go together.
+	Build(path string) string
+}
