@@ -37,6 +37,13 @@ func verbs() []*cobra.Command {
 		newServeCommand(),
 		newAdminCommand(),
 		newRepoCommand(),
+		newStorageCommand(),
+		newHoldCommand(),
+		newJobsCommand(),
+		newFsckCommand(),
+		newBackupCommand(),
+		newRestoreCommand(),
+		newMigrateCommand(),
 		newConfigCommand(),
 	}
 }

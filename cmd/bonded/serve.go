@@ -55,6 +55,8 @@ func serve(ctx context.Context, cfg *config.Config, cmd *cobra.Command) error {
 	var work sync.WaitGroup
 	work.Go(func() { in.feed.Run(background) })
 	work.Go(func() { in.usage.Run(background) })
+	queue := in.newQueue()
+	work.Go(func() { queue.Run(background) })
 	err = srv.Run(ctx)
 	stop()
 	work.Wait()
@@ -92,8 +94,8 @@ func (in *instance) checks() []server.Check {
 }
 
 func (in *instance) gauges() []server.Gauge {
-	return []server.Gauge{
+	return append(in.workGauges(), []server.Gauge{
 		{Name: metric.FeedLagSeconds, Value: func() float64 { return in.feed.Lag().Seconds() }},
 		{Name: metric.DiskUsedRatio, Value: func() float64 { used, _ := diskUsed(in.cfg.Data); return used }},
-	}
+	}...)
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"bonded/internal/clock"
 	"bonded/internal/errs"
@@ -152,5 +153,12 @@ func (r *Registry) Usage(ctx context.Context, repo *Repository) (u Usage, err er
 		(select count(*) from release r join project p on p.id = r.project_id where p.repository_id = $1),
 		count(*), coalesce(cast(sum(size) as bigint), 0) from file where repository_id = $1`, repo.ID).
 		Scan(&u.Projects, &u.Releases, &u.Files, &u.Bytes)
+	return u, err
+}
+
+// Growth counts the files that came since a time, with their bytes.
+func (r *Registry) Growth(ctx context.Context, repo *Repository, since time.Time) (u Usage, err error) {
+	err = r.db.QueryRow(ctx, "select count(*), coalesce(cast(sum(size) as bigint), 0) from file where repository_id = $1 and uploaded_at >= $2",
+		repo.ID, clock.Millis(since)).Scan(&u.Files, &u.Bytes)
 	return u, err
 }
