@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -57,10 +60,28 @@ func serve(ctx context.Context, cfg *config.Config, cmd *cobra.Command) error {
 	work.Go(func() { in.usage.Run(background) })
 	queue := in.newQueue()
 	work.Go(func() { queue.Run(background) })
+	work.Go(func() { in.reloadOnHangup(background, srv) })
 	err = srv.Run(ctx)
 	stop()
 	work.Wait()
 	return err
+}
+
+// reloadOnHangup reads the certificate files again at SIGHUP, as renewal scripts expect.
+func (in *instance) reloadOnHangup(ctx context.Context, srv *server.Server) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if err := srv.ReloadCertificates(); err != nil {
+				in.log.Error("the certificate files cannot be read; the old certificate stays in use", "error", err)
+			}
+		}
+	}
 }
 
 // handler answers everything but the health pages.
@@ -96,6 +117,8 @@ func (in *instance) checks() []server.Check {
 func (in *instance) gauges() []server.Gauge {
 	return append(in.workGauges(), []server.Gauge{
 		{Name: metric.FeedLagSeconds, Value: func() float64 { return in.feed.Lag().Seconds() }},
+		{Name: metric.DocumentCacheHits, Value: func() float64 { hits, _ := in.house.Documents.Stats(); return hits }},
+		{Name: metric.DocumentCacheMisses, Value: func() float64 { _, misses := in.house.Documents.Stats(); return misses }},
 		{Name: metric.DiskUsedRatio, Value: func() float64 { used, _ := diskUsed(in.cfg.Data); return used }},
 	}...)
 }

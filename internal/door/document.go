@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -93,8 +94,14 @@ func compress(b []byte) []byte {
 // Documents is the cache of rendered documents. Revisions are part of the key, so nothing is ever invalidated: what is stale
 // is no longer asked for and falls out.
 type Documents struct {
-	cache *otter.Cache[DocumentKey, *Document]
-	clock clock.Clock
+	cache        *otter.Cache[DocumentKey, *Document]
+	clock        clock.Clock
+	hits, misses atomic.Int64
+}
+
+// Stats returns how often a document was there already, and how often it had to be rendered.
+func (c *Documents) Stats() (hits, misses float64) {
+	return float64(c.hits.Load()), float64(c.misses.Load())
 }
 
 // NewDocuments makes a cache of at most maxBytes.
@@ -111,10 +118,12 @@ func NewDocuments(maxBytes uint64, c clock.Clock) *Documents {
 func (c *Documents) Get(ctx context.Context, key DocumentKey, render func(context.Context) (Rendered, error)) (*Document, error) {
 	if d, ok := c.cache.GetIfPresent(key); ok {
 		if d.until.IsZero() || c.clock.Now().Before(d.until) {
+			c.hits.Add(1)
 			return d, nil
 		}
 		c.cache.Invalidate(key)
 	}
+	c.misses.Add(1)
 	return c.cache.Get(context.WithoutCancel(ctx), key, otter.LoaderFunc[DocumentKey, *Document](func(ctx context.Context, _ DocumentKey) (*Document, error) {
 		r, err := render(ctx)
 		if err != nil {
