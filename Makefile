@@ -21,7 +21,7 @@ demo: build clients ## a throw-away instance and a guided tour with the real cli
 test: ## lint, unit, race, both engines, client scripts, crash test, fuzzing
 	@scripts/steps system clients lint test-unit test-race fuzz-short test-postgres test-e2e
 
-test-unit: ## every package on both engines
+test-unit: $(TOOLS)/versitygw ## every package on both engines
 	go test -timeout 15m ./...
 
 test-race: ## under the race detector, on SQLite
