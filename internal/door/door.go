@@ -32,6 +32,9 @@ type House struct {
 	Log       *slog.Logger
 	// Redirect answers file downloads with a signed URL of the blob store where it can make one.
 	Redirect bool
+	// PublicURLs are all configured public URLs of this instance, without trailing slashes: a package may name a repository
+	// of ours by another of them than the one a request came through.
+	PublicURLs []string
 }
 
 // Door speaks one ecosystem's protocol.
