@@ -89,6 +89,9 @@ type Submission struct {
 	// Check is the door's last word before recording, given the current facts (nil for a new project); it runs inside the
 	// transaction and must not block.
 	Check func(p *registry.Project) error
+	// Derive, when set, adds parts that come out of the inspected ones, such as a wheel's METADATA, which is served beside
+	// it; it is given what the inspected parts said. The caller discards what it staged.
+	Derive func(ctx context.Context, manifests []*registry.Manifest) ([]Part, error)
 }
 
 // Receipt says what became of a submission.
@@ -218,6 +221,16 @@ func (l *Line) prepare(ctx context.Context, s *Submission) (*preparedSubmission,
 			return nil, err
 		}
 		p.manifests = append(p.manifests, m)
+	}
+	if s.Derive != nil {
+		derived, err := s.Derive(ctx, p.manifests)
+		if err != nil {
+			return nil, err
+		}
+		for _, part := range derived {
+			files = append(files, registry.File{Path: part.Path, Kind: part.Kind, Digests: part.Bytes.Digests()})
+		}
+		s.Parts = append(s.Parts, derived...)
 	}
 	if err := format.Reconcile(p.manifests, s.Claim); err != nil {
 		return nil, err
