@@ -83,7 +83,7 @@ func TestHostileMarkupIsCheap(t *testing.T) {
 		"links": strings.Repeat("[a](", n/4), "closed": strings.Repeat("[a]", n/3), "stars": strings.Repeat("*a ", n/3), "mixed": strings.Repeat("*a_b ", n/5),
 		"backticks": strings.Repeat("`", n/2) + strings.Repeat(" `a", n/6), "angles": strings.Repeat("<", n), "tags": strings.Repeat("<b>", n/3),
 		"list lines": strings.Repeat(strings.Repeat("- ", 240)+"\n", n/481),
-		"tables": "|a|\n|-|\n" + strings.Repeat("|a|\n", n/4), "entities": strings.Repeat("&", n), "nested": nested(n), "divs": strings.Repeat("<div>\n\n", n/7),
+		"tables":     "|a|\n|-|\n" + strings.Repeat("|a|\n", n/4), "entities": strings.Repeat("&", n), "nested": nested(n), "divs": strings.Repeat("<div>\n\n", n/7),
 		"references": strings.Repeat("[a]: b\n", n/7), "tildes": strings.Repeat("~a ", n/3), "comments": strings.Repeat("<!--", n/4), "emails": strings.Repeat("a@a.", n/4),
 		"urls": strings.Repeat("http://a.", n/9), "www": strings.Repeat("www.", n/4), "setext": strings.Repeat("a\n=\n", n/4), "cdata": strings.Repeat("<![CDATA[", n/9),
 		"same headings": strings.Repeat("# a\n", n/4), "processing": strings.Repeat("<?", n/2), "attributes": "<a " + strings.Repeat("a=1 ", n/4) + ">",
