@@ -81,8 +81,9 @@ type Submission struct {
 	Parts         []Part
 	// Claim is what the request said beside the bytes, for the Format's Reconcile and Record.
 	Claim registry.Claim
-	// Tags to point at the version.
-	Tags []string
+	// Tags to point at the version; DefaultTag too while the project has no such tag.
+	Tags       []string
+	DefaultTag string
 	// Extend allows files for a release that exists; Replace lets a moving version take a new record.
 	Extend, Replace bool
 	Mark            string
@@ -274,7 +275,7 @@ func (l *Line) record(ctx context.Context, c *registry.Change, p *preparedSubmis
 		return nil, err
 	}
 	n := registry.NewRelease{
-		Name: p.name, Version: p.version, Record: p.record.Index, Tags: p.Tags, Extend: p.Extend, Replace: p.Replace,
+		Name: p.name, Version: p.version, Record: p.record.Index, Tags: p.Tags, DefaultTag: p.DefaultTag, Extend: p.Extend, Replace: p.Replace,
 		Mark: p.Mark, Verdict: registry.Verdict{Decision: registry.Allow},
 		Check: func(current *registry.Project) error { return l.permit(p, current) },
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"bonded/internal/clock"
@@ -31,6 +32,8 @@ type NewRelease struct {
 	Files    []NewFile
 	// Tags to point at this version.
 	Tags []string
+	// DefaultTag is pointed at this version too while the project has no tag of that name (npm's latest); "" for none.
+	DefaultTag string
 	// Extend allows files to be added to a release that exists already; its record stays.
 	Extend bool
 	// Replace lets a moving version take a new record and lets Latest builds follow; files stay immutable.
@@ -87,6 +90,11 @@ func (c *Change) Publish(ctx context.Context, repo *Repository, n NewRelease) (O
 	}
 	for _, tag := range n.Tags {
 		if err := c.setTag(ctx, p.ID, tag, n.Version.Unique); err != nil {
+			return out, err
+		}
+	}
+	if n.DefaultTag != "" && p.Tags[n.DefaultTag] == "" && !slices.Contains(n.Tags, n.DefaultTag) {
+		if err := c.setTag(ctx, p.ID, n.DefaultTag, n.Version.Unique); err != nil {
 			return out, err
 		}
 	}
