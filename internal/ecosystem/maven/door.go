@@ -81,7 +81,7 @@ var table = door.Table{
 	errs.Withheld: {Status: http.StatusForbidden, Section: "maven.md §6"},
 }
 
-// problem is a problem details object (RFC 9457), which Resolver 2 prints.
+// problem is a problem details object (RFC 9457), which Maven 3.9 and later print.
 type problem struct {
 	Type     string `json:"type"`
 	Title    string `json:"title"`
@@ -96,7 +96,20 @@ type problem struct {
 func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e, status := table.Answer(w, err)
 	drain(r)
+	if status == http.StatusNotFound {
+		writeAbsent(w, e.Sentence())
+		return
+	}
 	writeProblem(w, r, status, e.Sentence(), e.Rule)
+}
+
+// writeAbsent answers 404 in plain words. It must not be a problem document: Maven 3.9 and 4 take any answer of that type for a
+// failure, also a 404, and then the first deployment of a snapshot fails because its metadata is not there yet.
+func writeAbsent(w http.ResponseWriter, sentence string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, sentence+"\n") // the client may be gone
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, status int, detail, rule string) {
