@@ -107,7 +107,7 @@ func (in *instance) wire(ctx context.Context) (err error) {
 	in.house = &door.House{
 		Registry: in.registry, Intake: in.intake, Gate: in.gate, Accounts: in.accounts, Blobs: in.blobs, Usage: in.usage,
 		Documents: door.NewDocuments(uint64(in.cfg.CacheDocuments), c), Clock: c, Log: in.log, //nolint:gosec // validated positive
-		Redirect: in.cfg.BlobRedirect == "signed",
+		Redirect: in.cfg.BlobRedirect == "signed", PublicURLs: in.cfg.PublicURLs(),
 	}
 	in.doors = door.NewMux(in.house, doors(in.house)...)
 	return in.registry.Bootstrap(ctx)
