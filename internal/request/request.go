@@ -24,6 +24,8 @@ type Facts struct {
 	Principal string
 	// BodyLimit is the largest body that the handler will be given.
 	BodyLimit int64
+	// Status is that of an answer which the handler wrote itself on a connection that it took over; 0 for any other.
+	Status int
 }
 
 // Key is the context key of the *Facts.
@@ -55,6 +57,9 @@ func SetRoute(ctx context.Context, route string) { From(ctx).Route = route }
 
 // SetPrincipal tells the access log who asked: "user:alice", "token:…id…". It is never a secret.
 func SetPrincipal(ctx context.Context, principal string) { From(ctx).Principal = principal }
+
+// SetStatus tells logs and metrics the status of an answer that the handler wrote itself on a connection that it took over.
+func SetStatus(ctx context.Context, status int) { From(ctx).Status = status }
 
 // AllowBody raises the limit of the request's body to n bytes. A handler that takes uploads calls it before it reads;
 // all others get the server's small limit.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -119,7 +120,7 @@ func (e *exchange) finish(r *http.Request) {
 		}
 	}
 	if e.status == 0 {
-		e.status = http.StatusOK
+		e.status = cmp.Or(e.facts.Status, http.StatusOK)
 		if failure != nil {
 			e.status = 499 // nginx's number for an answer that was broken off
 		}
