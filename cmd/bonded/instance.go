@@ -93,7 +93,7 @@ func (in *instance) wire(ctx context.Context) (err error) {
 		return err
 	}
 	in.registry, err = registry.New(ctx, registry.Options{
-		DB: in.db, Feed: in.feed, Blobs: in.blobs, Clock: c, Formats: formats(), CacheBytes: uint64(in.cfg.CacheProjects), //nolint:gosec // validated positive
+		DB: in.db, Feed: in.feed, Blobs: in.blobs, Clock: c, Formats: formats(), CacheBytes: uint64(in.cfg.CacheProjects),
 	})
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (in *instance) wire(ctx context.Context) (err error) {
 	})
 	in.house = &door.House{
 		Registry: in.registry, Intake: in.intake, Gate: in.gate, Accounts: in.accounts, Blobs: in.blobs, Usage: in.usage,
-		Documents: door.NewDocuments(uint64(in.cfg.CacheDocuments), c), Clock: c, Log: in.log, //nolint:gosec // validated positive
+		Documents: door.NewDocuments(uint64(in.cfg.CacheDocuments), c), Clock: c, Log: in.log,
 		Redirect: in.cfg.BlobRedirect == "signed", PublicURLs: in.cfg.PublicURLs(),
 	}
 	in.doors = door.NewMux(in.house, doors(in.house)...)

@@ -13,7 +13,7 @@ import (
 // progressOn draws a bar per stage of a long command where w is a terminal; elsewhere it returns nil.
 func progressOn(w io.Writer) upkeep.Progress {
 	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor
+	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
 	var bar *progressbar.ProgressBar

@@ -3,6 +3,8 @@
 package access
 
 import (
+	"slices"
+
 	"bonded/internal/errs"
 )
 
@@ -21,6 +23,20 @@ const (
 
 // Actions lists all of them.
 func Actions() []Action { return []Action{Read, Publish, Yank, Delete, Owners, Admin} }
+
+// verb is the action in a sentence, before what it is done to.
+func (a Action) verb() string {
+	switch a {
+	case Publish:
+		return "publish to"
+	case Owners:
+		return "change the owners of"
+	case Admin:
+		return "administer"
+	default:
+		return string(a)
+	}
+}
 
 // PrincipalKind says what sort of identity asks.
 type PrincipalKind string
@@ -78,7 +94,7 @@ func (g *Gate) May(p Principal, a Action, r Resource) error {
 		return g.mayAnonymous(a, r)
 	}
 	if !allowedByScopes(p.Scopes, a, r) && (a != Read || !g.openToAll(r)) {
-		return errs.New(errs.Forbidden, "This token may not %s %s.", a, describe(r)).WithRule("access/scope").
+		return errs.New(errs.Forbidden, "This token may not %s %s.", a.verb(), describe(r)).WithRule("access/scope").
 			WithNext("Use a token whose scope includes %s.", exampleScope(a, r))
 	}
 	return g.mayAccount(p, a, r)
@@ -90,7 +106,7 @@ func (g *Gate) mayAnonymous(a Action, r Resource) error {
 	if a == Read && g.openToAll(r) {
 		return nil
 	}
-	return errs.New(errs.Unauthenticated, "You must authenticate to %s %s.", a, describe(r)).WithRule("access/anonymous").
+	return errs.New(errs.Unauthenticated, "You must authenticate to %s %s.", a.verb(), describe(r)).WithRule("access/anonymous").
 		WithNext("Send a token of this Bonded; an administrator makes one with `bonded admin token add`.")
 }
 
@@ -105,12 +121,10 @@ func (g *Gate) mayAccount(p Principal, a Action, r Resource) error {
 	case a == Publish && !r.Exists:
 		return nil
 	}
-	for _, id := range r.Owners {
-		if id == p.AccountID {
-			return nil
-		}
+	if slices.Contains(r.Owners, p.AccountID) {
+		return nil
 	}
-	return errs.New(errs.Forbidden, "%s does not own %s, so it may not %s it.", p.Name, describe(r), a).WithRule("access/owner").
+	return errs.New(errs.Forbidden, "%s does not own %s, so it may not %s it.", p.Name, describe(r), a.verb()).WithRule("access/owner").
 		WithNext("Ask an owner of the project to add you.")
 }
 

@@ -3,6 +3,7 @@ package door
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -109,7 +110,7 @@ func NewDocuments(maxBytes uint64, c clock.Clock) *Documents {
 	return &Documents{clock: c, cache: otter.Must(&otter.Options[DocumentKey, *Document]{
 		MaximumWeight: maxBytes,
 		Weigher: func(k DocumentKey, d *Document) uint32 {
-			return uint32(min(1024+len(k.Base)+len(d.plain.bytes)+len(d.gzip.bytes), 1<<31)) //nolint:gosec // bounded by min
+			return uint32(min(1024+len(k.Base)+len(d.plain.bytes)+len(d.gzip.bytes), 1<<31))
 		},
 	})}
 }
@@ -168,9 +169,7 @@ func ServeDocument(w http.ResponseWriter, r *http.Request, d *Document, o Docume
 		h["Last-Modified"] = d.modified
 	}
 	h["Vary"] = vary(o)
-	for k, v := range d.header {
-		h[k] = v
-	}
+	maps.Copy(h, d.header)
 	h["X-Content-Type-Options"] = nosniff
 	if o.Private {
 		h["Cache-Control"] = privateNoCache

@@ -63,7 +63,7 @@ func TestDocumentConditionalRequests(t *testing.T) {
 			}
 		})
 	}
-	if res := get(t, d, door.DocumentOptions{NoConditional: true}, "If-None-Match", "*"); res.StatusCode != 200 {
+	if res := get(t, d, door.DocumentOptions{NoConditional: true}, "If-None-Match", "*"); res.StatusCode != http.StatusOK {
 		t.Errorf("NoConditional answered %d", res.StatusCode)
 	}
 }

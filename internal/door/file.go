@@ -2,6 +2,7 @@ package door
 
 import (
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
 	"os"
@@ -116,9 +117,7 @@ func (q *Request) fileHeaders(h http.Header, repo *registry.Repository, f *regis
 	default:
 		h["Cache-Control"] = privateImmutable
 	}
-	for k, v := range o.Header {
-		h[k] = v
-	}
+	maps.Copy(h, o.Header)
 }
 
 var (

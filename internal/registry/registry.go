@@ -76,12 +76,12 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 func weigh(k projectKey, p *Project) uint32 {
 	n := 512 + len(k.norm)
 	if p == nil {
-		return uint32(n) //nolint:gosec // small
+		return uint32(n)
 	}
 	for _, r := range p.Releases {
 		n += 320 + len(r.Record) + len(r.Files)*640
 	}
-	return uint32(min(n, 1<<31)) //nolint:gosec // bounded by min
+	return uint32(min(n, 1<<31))
 }
 
 // listen drops what an event made stale. It runs under the feed's lock.

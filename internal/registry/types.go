@@ -2,6 +2,7 @@ package registry
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"bonded/internal/digest"
@@ -244,8 +245,8 @@ func ViewOf(p *Project, _ Audience, now time.Time) View {
 // highest not yanked, else the highest; nil if there is none.
 func (v View) Latest() *Release {
 	var notYanked *Release
-	for i := len(v.Releases) - 1; i >= 0; i-- {
-		r := v.Releases[i]
+	for _, r := range slices.Backward(v.Releases) {
+
 		if r.Yanked || r.Moving {
 			continue
 		}

@@ -141,7 +141,7 @@ type Querier interface {
 // Query runs a read outside a transaction. The caller closes the rows; prefer All and One.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	db.statements.Add(1)
-	return db.r.QueryContext(ctx, query, args...) //nolint:sqlclosecheck,rowserrcheck // the caller's
+	return db.r.QueryContext(ctx, query, args...)
 }
 
 // QueryRow runs a read of one row outside a transaction.
@@ -163,7 +163,7 @@ func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
 // Query runs a read inside the transaction. The caller closes the rows; prefer All and One.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	tx.db.statements.Add(1)
-	return tx.tx.QueryContext(ctx, query, args...) //nolint:sqlclosecheck,rowserrcheck // the caller's
+	return tx.tx.QueryContext(ctx, query, args...)
 }
 
 // QueryRow runs a statement that returns one row.
@@ -270,7 +270,7 @@ type snapshotReader struct {
 
 func (s snapshotReader) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	s.db.statements.Add(1)
-	return s.tx.QueryContext(ctx, query, args...) //nolint:sqlclosecheck,rowserrcheck // the caller's
+	return s.tx.QueryContext(ctx, query, args...)
 }
 
 func (s snapshotReader) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {

@@ -187,7 +187,7 @@ func dumpTable(ctx context.Context, q store.Querier, dir, table string) (t Table
 }
 
 func writeSynced(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a folder of the operator's choice
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func writeSynced(path string, write func(io.Writer) error) error {
 }
 
 func syncDir(path string) error {
-	d, err := os.Open(path) //nolint:gosec // a folder of the operator's choice
+	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func openSnapshot(dir, name string) (folder string, m Manifest, err error) {
 		return "", m, errs.New(errs.NotFound, "The backup %s has no snapshot %q.", dir, name).WithRule("restore/snapshot")
 	}
 	folder = filepath.Join(dir, snapshotsDir, name)
-	b, err := os.ReadFile(filepath.Join(folder, manifestFile)) //nolint:gosec // a folder of the operator's choice
+	b, err := os.ReadFile(filepath.Join(folder, manifestFile))
 	if err != nil {
 		return "", m, err
 	}
@@ -119,7 +119,7 @@ func loadTables(ctx context.Context, db *store.DB, folder string, m Manifest, pr
 
 // loadTable checks the file against the manifest before a row of it is believed.
 func loadTable(ctx context.Context, tx *store.Tx, folder string, t Table) error {
-	f, err := os.Open(filepath.Join(folder, t.Name+".ndjson.gz")) //nolint:gosec // the name is one of the schema's tables
+	f, err := os.Open(filepath.Join(folder, t.Name+".ndjson.gz"))
 	if err != nil {
 		return err
 	}

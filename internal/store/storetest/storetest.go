@@ -117,7 +117,7 @@ func startCluster() (func(string) string, error) {
 		}
 	}
 	run := func(name string, args ...string) error {
-		cmd := exec.CommandContext(context.Background(), filepath.Join(bin, name), args...) //nolint:gosec // fixed names
+		cmd := exec.CommandContext(context.Background(), filepath.Join(bin, name), args...)
 		cmd.Dir = dir
 		if cred != nil {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
@@ -144,7 +144,7 @@ func postgresUser(dir string) (*syscall.Credential, error) {
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid) //nolint:gosec // ids of this machine
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
 }
 
 // startServer runs the postmaster as a child that a small shell watches: when this process ends, however it ends, the pipe
@@ -153,7 +153,7 @@ func startServer(bin, dir, data string, cred *syscall.Credential) error {
 	script := `"$1/pg_ctl" -s -w -D "$2" -l "$3/log" -o "-k $3 -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200" start && echo ready
 cat >/dev/null
 "$1/pg_ctl" -s -D "$2" -m immediate stop; rm -rf "$3"`
-	cmd := exec.CommandContext(context.Background(), "sh", "-c", script, "sh", bin, data, dir) //nolint:gosec // fixed script
+	cmd := exec.CommandContext(context.Background(), "sh", "-c", script, "sh", bin, data, dir)
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Setpgid: true}
 	// Held for the life of the process: when it closes, the shell stops the server.
@@ -171,7 +171,7 @@ cat >/dev/null
 	}
 	buf := make([]byte, 16)
 	if n, _ := out.Read(buf); !strings.HasPrefix(string(buf[:n]), "ready") {
-		log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // our own folder
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return fmt.Errorf("PostgreSQL did not start: %s", log)
 	}
 	return nil
