@@ -128,3 +128,8 @@ func AfterIn(ctx context.Context, q store.Querier, repositoryID, seq int64, limi
 	return store.All(ctx, q, scan,
 		"select "+columns+" from event where seq > $1 and repository_id = $2 order by seq limit $3", seq, repositoryID, limit)
 }
+
+// LastIn returns the number of the newest event of one repository; 0 if it has none.
+func LastIn(ctx context.Context, q store.Querier, repositoryID int64) (int64, error) {
+	return store.One(ctx, q, store.Value[int64], "select coalesce(max(seq), 0) from event where repository_id = $1", repositoryID)
+}
