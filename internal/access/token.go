@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -97,8 +98,17 @@ type Gate struct {
 	accounts      *identity.Accounts
 	clock         clock.Clock
 	anonymousRead bool
-	cache         *otter.Cache[string, *holder]
+	cache         *otter.Cache[holderKey, *holder]
 	feed          *events.Feed
+	// epoch moves with every event about a token or an account. It is part of the cache's key, so that a look-up that was
+	// under way when a token was revoked cannot bring the old answer back.
+	epoch atomic.Int64
+}
+
+// holderKey names what a secret's hash resolved to in one epoch.
+type holderKey struct {
+	hash  string
+	epoch int64
 }
 
 // holder is what a secret's hash resolves to; nil account for an unknown one.
@@ -120,14 +130,14 @@ type Options struct {
 // NewGate opens the gate.
 func NewGate(o Options) *Gate {
 	g := &Gate{db: o.DB, accounts: o.Accounts, clock: o.Clock, anonymousRead: o.AnonymousRead, feed: o.Feed}
-	g.cache = otter.Must(&otter.Options[string, *holder]{
+	g.cache = otter.Must(&otter.Options[holderKey, *holder]{
 		MaximumSize:      20_000,
-		ExpiryCalculator: otter.ExpiryWriting[string, *holder](time.Minute),
+		ExpiryCalculator: otter.ExpiryWriting[holderKey, *holder](time.Minute),
 	})
 	o.Feed.Subscribe(func(e events.Event) {
 		switch e.Kind {
 		case events.TokenCreated, events.TokenRevoked, events.AccountCreated, events.AccountChanged:
-			g.cache.InvalidateAll()
+			g.epoch.Add(1)
 		default:
 		}
 	})
@@ -170,12 +180,13 @@ func refused() *errs.Error {
 }
 
 func (g *Gate) holder(ctx context.Context, hash string) (*holder, error) {
+	key := holderKey{hash, g.epoch.Load()}
 	if g.feed.Fresh() {
-		return g.cache.Get(context.WithoutCancel(ctx), hash, otter.LoaderFunc[string, *holder](g.load))
+		return g.cache.Get(context.WithoutCancel(ctx), key, otter.LoaderFunc[holderKey, *holder](g.load))
 	}
-	h, err := g.load(ctx, hash)
+	h, err := g.load(ctx, key)
 	if err != nil {
-		if cached, ok := g.cache.GetIfPresent(hash); ok && g.feed.Lag() <= events.ServeWithoutStore {
+		if cached, ok := g.cache.GetIfPresent(key); ok && g.feed.Lag() <= events.ServeWithoutStore {
 			return cached, nil
 		}
 	}
@@ -205,8 +216,8 @@ func scanToken(s store.Scanner) (*Token, error) {
 	return &t, nil
 }
 
-func (g *Gate) load(ctx context.Context, hash string) (*holder, error) {
-	t, err := store.One(ctx, g.db, scanToken, "select "+tokenColumns+" from token where hash = $1", hash)
+func (g *Gate) load(ctx context.Context, key holderKey) (*holder, error) {
+	t, err := store.One(ctx, g.db, scanToken, "select "+tokenColumns+" from token where hash = $1", key.hash)
 	if errors.Is(err, store.ErrNoRows) {
 		return &holder{}, nil
 	}
