@@ -29,7 +29,11 @@ type Hit struct {
 type Query struct {
 	Repositories []*Repository
 	// Text is what the user typed: words that all have to occur in name, summary or keywords. Empty lists everything.
-	Text          string
+	Text string
+	// Prefix, when not empty, is how the normalized name must begin; Owner is an account's name; Keywords must all be among
+	// the project's.
+	Prefix, Owner string
+	Keywords      []string
 	Offset, Limit int
 }
 
@@ -56,6 +60,16 @@ func (r *Registry) Search(ctx context.Context, q Query) (hits []Hit, total int, 
 		where.WriteString(arg(repo.ID))
 	}
 	where.WriteString(")")
+	if q.Prefix != "" {
+		where.WriteString(" and norm like " + arg(store.LikePrefix(q.Prefix)) + ` escape '\'`)
+	}
+	if q.Owner != "" {
+		where.WriteString(" and exists (select 1 from project_owner o join account a on a.id = o.account_id where o.project_id = project.id and a.name = " +
+			arg(strings.ToLower(q.Owner)) + ")")
+	}
+	for _, k := range q.Keywords[:min(len(q.Keywords), maxWords)] {
+		where.WriteString(" and ' ' || keywords || ' ' like " + arg(store.LikeInfix(" "+strings.ToLower(k)+" ")) + ` escape '\'`)
+	}
 	words := strings.Fields(strings.ToLower(q.Text))
 	for _, w := range words[:min(len(words), maxWords)] {
 		a := arg(store.LikeInfix(w))
