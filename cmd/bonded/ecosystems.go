@@ -4,15 +4,16 @@ import (
 	"bonded/internal/door"
 	"bonded/internal/ecosystem/cargo"
 	"bonded/internal/ecosystem/maven"
+	"bonded/internal/ecosystem/npm"
 	"bonded/internal/registry"
 )
 
 // formats are the rules of the ecosystems that this binary serves.
 func formats() []registry.Format {
-	return []registry.Format{cargo.NewFormat(), maven.NewFormat()}
+	return []registry.Format{cargo.NewFormat(), maven.NewFormat(), npm.NewFormat()}
 }
 
 // doors are their protocols.
 func doors(h *door.House) []door.Door {
-	return []door.Door{cargo.NewDoor(h), maven.NewDoor(h)}
+	return []door.Door{cargo.NewDoor(h), maven.NewDoor(h), npm.NewDoor(h)}
 }
