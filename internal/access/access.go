@@ -100,7 +100,11 @@ func (g *Gate) May(p Principal, a Action, r Resource) error {
 	return g.mayAccount(p, a, r)
 }
 
-func (g *Gate) openToAll(r Resource) bool { return g.anonymousRead && r.Visibility == "anonymous" }
+func (g *Gate) openToAll(r Resource) bool { return g.Open(r.Visibility) }
+
+// Open reports whether a repository of that visibility is readable by everyone here, so that shared caches may keep what it
+// answers.
+func (g *Gate) Open(visibility string) bool { return g.anonymousRead && visibility == "anonymous" }
 
 func (g *Gate) mayAnonymous(a Action, r Resource) error {
 	if a == Read && g.openToAll(r) {

@@ -212,3 +212,10 @@ func bodyLimit(file int64) int64 { return file + file/3 + 32<<20 }
 func (q *Request) Change(ctx context.Context, fn func(*registry.Change) error) error {
 	return q.House.Registry.Change(ctx, intake.Actor(q.Principal), fn)
 }
+
+// Open reports whether everyone may read what this request is about: the repository asked and, behind a group, the one that
+// holds p (nil: none yet). Only then may shared caches keep the answer.
+func (q *Request) Open(p *registry.Project) bool {
+	open := q.House.Gate.Open(string(q.Repo.Visibility))
+	return open && (p == nil || q.House.Gate.Open(string(p.Repo.Visibility)))
+}

@@ -76,7 +76,7 @@ func (q *Request) ServeFile(w http.ResponseWriter, r *http.Request, p *registry.
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	q.fileHeaders(w.Header(), p.Repo, f, name, o)
+	q.fileHeaders(w.Header(), p, f, name, o)
 	serveBytes(w, r, body, f.UploadedAt)
 	return nil
 }
@@ -102,7 +102,7 @@ func countable(r *http.Request) bool {
 	return rng == "" || strings.HasPrefix(rng, "bytes=0-")
 }
 
-func (q *Request) fileHeaders(h http.Header, repo *registry.Repository, f *registry.File, name string, o FileOptions) {
+func (q *Request) fileHeaders(h http.Header, p *registry.Project, f *registry.File, name string, o FileOptions) {
 	ArtifactHeaders(h, name, o.ContentType)
 	etag := o.ETag
 	if etag == "" {
@@ -112,7 +112,7 @@ func (q *Request) fileHeaders(h http.Header, repo *registry.Repository, f *regis
 	switch {
 	case o.Moving:
 		h["Cache-Control"] = noCache
-	case repo.Visibility == registry.Anonymous:
+	case q.Open(p):
 		h["Cache-Control"] = immutable
 	default:
 		h["Cache-Control"] = privateImmutable
