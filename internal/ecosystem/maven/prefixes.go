@@ -55,7 +55,7 @@ func (d *Door) prefixes(w http.ResponseWriter, r *http.Request, q *door.Request,
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: q.Repo.Visibility != registry.Anonymous})
+	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !q.Open(nil)})
 	return nil
 }
 

@@ -85,7 +85,7 @@ func serveSum(w http.ResponseWriter, r *http.Request, q *door.Request, s *digest
 	switch {
 	case moving:
 		h.Set("Cache-Control", "no-cache")
-	case q.Repo.Visibility == registry.Anonymous:
+	case q.Open(nil):
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	default:
 		h.Set("Cache-Control", "private, max-age=31536000, immutable")
@@ -204,7 +204,7 @@ func (d *Door) document(w http.ResponseWriter, r *http.Request, q *door.Request,
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: q.Repo.Visibility != registry.Anonymous})
+	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !q.Open(nil)})
 	return nil
 }
 
