@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,7 +73,7 @@ func (c *Change) Publish(ctx context.Context, repo *Repository, n NewRelease) (O
 	}
 	existing := p.Release(n.Version.Unique)
 	switch {
-	case existing != nil && len(fresh) == 0 && len(n.Files) > 0 && !n.Replace:
+	case existing != nil && len(fresh) == 0 && len(n.Files) > 0 && (!n.Replace || bytes.Equal(existing.Record, notNil(n.Record))):
 		out.Identical = true
 		delete(c.touched, p.ID)
 		return out, nil
@@ -228,8 +229,7 @@ func (c *Change) ensureRelease(ctx context.Context, p *Project, existing *Releas
 		if !n.Replace {
 			return existing.ID, nil
 		}
-		_, err := c.tx.Exec(ctx, "update release set record = $1, published_at = $2 where id = $3", n.Record, clock.Millis(c.now), existing.ID)
-		return existing.ID, err
+		return existing.ID, c.replaceRelease(ctx, existing.ID, n)
 	}
 	manifest, err := json.Marshal(n.Manifest)
 	if err != nil {
@@ -244,11 +244,37 @@ func (c *Change) ensureRelease(ctx context.Context, p *Project, existing *Releas
 		values ($1,$2,$3,$4,$5,$6,$7,$8,false,'',$9,$10,$11,$12,$13,$14) returning id`,
 		p.ID, n.Version.Unique, n.Version.Canonical, n.Version.Prerelease, n.Version.Moving, notNil(n.Record), string(manifest), n.Mark,
 		v.Decision, v.Rule, v.Reason, nullMillis(v.Until), clock.Millis(c.now), c.actor.Name)
-	if err != nil || n.Manifest == nil || n.Manifest.Readme == "" {
+	if err != nil {
 		return id, err
 	}
-	_, err = c.tx.Exec(ctx, "insert into release_readme (release_id, media_type, body) values ($1,$2,$3)", id, n.Manifest.ReadmeType, clean(n.Manifest.Readme))
-	return id, err
+	return id, c.setReadme(ctx, id, n.Manifest)
+}
+
+// replaceRelease lets a moving version say what its newest build says.
+func (c *Change) replaceRelease(ctx context.Context, id int64, n NewRelease) error {
+	if _, err := c.tx.Exec(ctx, "update release set record = $1, published_at = $2, published_by = $3 where id = $4",
+		notNil(n.Record), clock.Millis(c.now), c.actor.Name, id); err != nil || n.Manifest == nil {
+		return err
+	}
+	manifest, err := json.Marshal(n.Manifest)
+	if err != nil {
+		return err
+	}
+	if _, err := c.tx.Exec(ctx, "update release set manifest = $1 where id = $2", string(manifest), id); err != nil {
+		return err
+	}
+	if _, err := c.tx.Exec(ctx, "delete from release_readme where release_id = $1", id); err != nil {
+		return err
+	}
+	return c.setReadme(ctx, id, n.Manifest)
+}
+
+func (c *Change) setReadme(ctx context.Context, release int64, m *Manifest) error {
+	if m == nil || m.Readme == "" {
+		return nil
+	}
+	_, err := c.tx.Exec(ctx, "insert into release_readme (release_id, media_type, body) values ($1,$2,$3)", release, m.ReadmeType, clean(m.Readme))
+	return err
 }
 
 // clean makes text storable on both engines: PostgreSQL refuses NUL and invalid UTF-8.
