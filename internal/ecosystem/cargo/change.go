@@ -133,6 +133,10 @@ func changeOwners(w http.ResponseWriter, r *http.Request, q *door.Request, p *re
 	ids := make([]int64, 0, len(logins))
 	for i, login := range logins {
 		account, err := q.House.Accounts.ByName(ctx, login)
+		if errs.Is(err, errs.NotFound) {
+			return errs.New(errs.NotFound, "There is no account named %q here.", login).WithRule("cargo/owner").
+				WithNext("Owners are accounts of this Bonded; an administrator adds one with `bonded admin user add`.")
+		}
 		if err != nil {
 			return err
 		}

@@ -44,6 +44,10 @@ func inspect(a registry.Artifact) (*registry.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	broken := c.Check()
+	if broken != nil && a.Strict {
+		return nil, broken
+	}
 	if c.Name != name || c.Version != version {
 		return nil, errs.New(errs.Invalid, "Manifest confusion: the upload is for %s %s, but Cargo.toml inside the crate says %s %s.", name, version, c.Name, c.Version).
 			WithRule("cargo/manifest-confusion").WithNext("Publish with `cargo publish`, which makes both from one manifest.")
@@ -53,6 +57,9 @@ func inspect(a registry.Artifact) (*registry.Manifest, error) {
 	m.InstallCode = c.installCode(x.names)
 	for _, anomaly := range list.Anomalies {
 		m.Notes = append(m.Notes, anomaly.Err().What)
+	}
+	if broken != nil { // the public registry makes exceptions, and its rules were milder once
+		m.Notes = append(m.Notes, errs.Public(broken).What)
 	}
 	if err := x.readme(a, c, m); err != nil {
 		return nil, err

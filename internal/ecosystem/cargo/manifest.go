@@ -41,7 +41,7 @@ type Crate struct {
 type Dependency struct {
 	// Name is the name in Cargo.toml, the alias of a renamed dependency; Package is then its real name, else "".
 	Name, Package string
-	// Req is the requirement in canonical form.
+	// Req is the requirement in canonical form, or as it stands where Cargo could not read it.
 	Req      string
 	Features []string
 	// Kind is "normal", "build" or "dev".
@@ -88,7 +88,8 @@ func compareBools(a, b bool) int {
 	}
 }
 
-// ParseManifest reads and checks a crate's Cargo.toml; errs.Invalid says which rule it breaks (cargo.md §2.5).
+// ParseManifest reads a crate's Cargo.toml; errs.Invalid says why it cannot be read. Check holds it to the rules for new
+// crates.
 func ParseManifest(text []byte) (*Crate, error) {
 	root, err := decodeTOML(text)
 	if err != nil {
@@ -124,7 +125,8 @@ func ParseManifest(text []byte) (*Crate, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	return c, c.check()
+	c.warn()
+	return c, nil
 }
 
 func (r *tomlReader) isProcMacro(root tomlTable) bool {
@@ -171,6 +173,9 @@ func (r *tomlReader) dependenciesOf(t tomlTable, path, target string) []Dependen
 			d.Name, d.Kind, d.Target = alias, s.kind, target
 			if d.Package == alias {
 				d.Package = ""
+			}
+			if CheckRequirement(d.Req) == nil {
+				d.Req = canonicalRequirement(d.Req)
 			}
 			all = append(all, d)
 		}

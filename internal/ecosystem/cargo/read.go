@@ -141,9 +141,9 @@ func serveSearch(w http.ResponseWriter, r *http.Request, q *door.Request) error 
 		return err
 	}
 	type found struct {
-		Name        string `json:"name"`
-		MaxVersion  string `json:"max_version"`
-		Description string `json:"description"`
+		Name        string  `json:"name"`
+		MaxVersion  string  `json:"max_version"`
+		Description *string `json:"description"`
 	}
 	crates := make([]found, 0, len(hits))
 	for _, hit := range hits {
@@ -158,7 +158,11 @@ func serveSearch(w http.ResponseWriter, r *http.Request, q *door.Request) error 
 		if latest == nil || p.Repo.ID != hit.RepositoryID { // an earlier member of the group answers for the name
 			continue
 		}
-		crates = append(crates, found{p.Display, latest.Version, p.Summary})
+		hit := found{Name: p.Display, MaxVersion: latest.Version}
+		if p.Summary != "" {
+			hit.Description = &p.Summary
+		}
+		crates = append(crates, hit)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	door.WriteJSON(w, http.StatusOK, map[string]any{"crates": crates, "meta": map[string]int{"total": total}})

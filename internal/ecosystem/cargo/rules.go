@@ -22,15 +22,14 @@ const (
 	maxDependencies  = 500
 )
 
-// check holds a manifest to the rules of cargo.md §2.5. What only makes a crate less useful in a private registry becomes
-// a warning.
-func (c *Crate) check() error {
+// Check holds a manifest to the rules for new crates (cargo.md §2.5); errs.Invalid says which it breaks. What only makes a
+// crate less useful in a private registry is among the Warnings instead.
+func (c *Crate) Check() error {
 	for _, f := range []func() error{c.checkWords, c.checkFeatures, c.checkDependencies} {
 		if err := f(); err != nil {
 			return err
 		}
 	}
-	c.warn()
 	return nil
 }
 
@@ -139,16 +138,16 @@ func (c *Crate) checkDependencies() error {
 		return invalid("dependencies", "The crate has %d dependencies; at most %d are accepted.", len(c.Dependencies), maxDependencies).
 			WithNext("Split the crate.")
 	}
-	for i := range c.Dependencies {
-		if err := c.Dependencies[i].check(); err != nil {
+	for _, d := range c.Dependencies {
+		if err := d.check(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// check holds one dependency to the rules and brings its requirement into canonical form.
-func (d *Dependency) check() error {
+// check holds one dependency to the rules.
+func (d Dependency) check() error {
 	if !validDependencyName(d.Name) || (d.Package != "" && (!validDependencyName(d.Package) || d.Package[0] == '_')) {
 		return invalid("dependency-name", "The dependency %q is not named as Cargo names crates.", d.describe()).
 			WithNext("Use letters, digits, \"-\" and \"_\".")
@@ -160,7 +159,6 @@ func (d *Dependency) check() error {
 	if err := CheckRequirement(d.Req); err != nil {
 		return err
 	}
-	d.Req = canonicalRequirement(d.Req)
 	if d.Req == "*" && d.Kind != "dev" {
 		return invalid("wildcard", "The dependency %s accepts any version (\"*\"), so that its next breaking release breaks this crate.", d.describe()).
 			WithNext("Require a version that you have built with.")
