@@ -190,29 +190,28 @@ func (d *Door) close(ctx context.Context, repo *registry.Repository, who access.
 	if err = d.publish(ctx, repo, who, st, dep, names); err == nil {
 		return line.DropStage(context.WithoutCancel(ctx), id)
 	}
-	switch errs.KindOf(err) {
-	case errs.Internal, errs.Unavailable, errs.RateLimited:
+	if retryable(err) {
 		_, undo := line.EditStage(context.WithoutCancel(ctx), id, func(s *intake.Stage) error { s.State = intake.StageOpen; return nil })
 		if undo != nil {
 			d.house.Log.WarnContext(ctx, "a deployment could not be opened again", slog.String("stage", id), slog.Any("error", undo))
 		}
 		return err
-	default:
-		dep.Error = errs.Public(err).Sentence()
-		_, mark := line.EditStage(context.WithoutCancel(ctx), id, func(s *intake.Stage) error {
-			s.State, s.Detail = intake.StageFailed, dep.text()
-			return nil
-		})
-		if mark != nil && !errs.Is(mark, errs.NotFound) {
-			return mark
-		}
-		return err
 	}
+	dep.Error = errs.Public(err).Sentence()
+	_, mark := line.EditStage(context.WithoutCancel(ctx), id, func(s *intake.Stage) error {
+		s.State, s.Detail = intake.StageFailed, dep.text()
+		return nil
+	})
+	if mark != nil && !errs.Is(mark, errs.NotFound) {
+		return mark
+	}
+	return err
 }
 
 // failed refuses to close a deployment that failed before; its parts are not taken up again.
 func failed(st *intake.Stage, dep deployment) error {
-	return errs.New(errs.Invalid, "The deployment of %s failed: %s", st.Key[:strings.LastIndexByte(st.Key, '#')], dep.Error).
+	name, _, _ := strings.Cut(st.Key, "#")
+	return errs.New(errs.Invalid, "The deployment of %s failed: %s", name, dep.Error).
 		WithRule("maven/deployment-failed").WithNext("Deploy again.")
 }
 

@@ -384,9 +384,9 @@ func servePart(w http.ResponseWriter, r *http.Request, part intake.StagePart, l 
 // wrong one fails here and, because clients only warn of that, again when the deployment is closed (maven.md §3).
 func (d *Door) putChecksum(w http.ResponseWriter, r *http.Request, q *door.Request, repo *registry.Repository, p *registry.Project, l *location) error {
 	ctx := r.Context()
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxChecksum+1))
-	if err != nil || len(body) > maxChecksum {
-		return errs.New(errs.Invalid, "The checksum file is longer than %d bytes or ended early.", maxChecksum).WithRule("maven/checksum").Because(err)
+	body, err := readChecksum(r.Body)
+	if err != nil {
+		return err
 	}
 	if p != nil {
 		if f := p.File(l.path); f != nil {
@@ -409,8 +409,7 @@ func (d *Door) putChecksum(w http.ResponseWriter, r *http.Request, q *door.Reque
 		}
 	}
 	if !found {
-		return errs.New(errs.Invalid, "The checksum of %s came without the file.", l.path).WithRule("maven/checksum-orphan").
-			WithNext("Upload the file first.")
+		return orphanSum(l)
 	}
 	wrong := compareSum(l, body, &part.Digests)
 	if wrong == nil {

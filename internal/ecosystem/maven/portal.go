@@ -38,6 +38,9 @@ const (
 	stateFailed     = "FAILED"
 )
 
+// kinds are the kinds of stage that the API answers for.
+var kinds = []string{portalKind, stagingKind, stageKind}
+
 // The ways to publish.
 const (
 	userManaged = "USER_MANAGED"
@@ -83,6 +86,8 @@ func (d *Door) portal(w http.ResponseWriter, r *http.Request, q *door.Request, p
 		return a.download(w, r, "", file)
 	case call == "deployment" && rest != "":
 		return a.deployment(w, r, rest)
+	case call == "staging" && rest != "":
+		return a.staging(w, r, rest)
 	}
 	return notHere(q, apiPrefix+path)
 }
@@ -137,7 +142,7 @@ func (a *api) stage(ctx context.Context, id string) (*intake.Stage, error) {
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return nil, err
 	}
-	if err != nil || st.RepositoryID != a.repo.ID || st.Principal != a.q.Principal.Name || (st.Kind != portalKind && st.Kind != stageKind) {
+	if err != nil || st.RepositoryID != a.repo.ID || st.Principal != a.q.Principal.Name || !slices.Contains(kinds, st.Kind) {
 		return nil, errs.New(errs.NotFound, "You have no deployment %q in %s.", id, a.repo.Path()).WithRule("maven/deployment").
 			WithNext("Deployments that nobody publishes are dropped after %d days.", int(portalLife.Hours()/24))
 	}
@@ -258,8 +263,11 @@ func retryable(err error) bool {
 // publish makes all of a validated deployment visible in one transaction. One that is being published already, because an
 // earlier request was cut off, is published again, which changes nothing where it succeeded.
 func (a *api) publish(ctx context.Context, st *intake.Stage) error {
-	if st.Kind == stageKind {
+	switch st.Kind {
+	case stageKind:
 		return a.d.close(ctx, a.repo, a.q.Principal, st, nil)
+	case stagingKind:
+		return a.publishArea(ctx, st)
 	}
 	line := a.d.house.Intake
 	var detail portalDetail
@@ -318,7 +326,11 @@ func (a *api) publishAll(ctx context.Context, st *intake.Stage) error {
 // drop removes a deployment that is not published.
 func (a *api) drop(ctx context.Context, st *intake.Stage) error {
 	if _, err := a.d.house.Intake.EditStage(ctx, st.ID, func(s *intake.Stage) error {
-		if s.State == intake.StagePublished || strings.Contains(s.Detail, `"`+statePublishing+`"`) {
+		status, err := stateOf(s)
+		if err != nil {
+			return err
+		}
+		if status.State == statePublished || status.State == statePublishing {
 			return errs.New(errs.Conflict, "The deployment %s is published and cannot be dropped.", s.ID).WithRule("maven/deployment-state")
 		}
 		s.State = intake.StageFailed // nobody publishes it between this and the drop
@@ -338,7 +350,25 @@ type deploymentStatus struct {
 	Errors findings `json:"errors"`
 }
 
-func statusOf(st *intake.Stage) (deploymentStatus, error) {
+// statusOf reads the status of a stage of any of the kinds.
+func (d *Door) statusOf(ctx context.Context, st *intake.Stage) (deploymentStatus, error) {
+	out, err := stateOf(st)
+	if err != nil || st.Kind == portalKind {
+		return out, err
+	}
+	parts, err := d.house.Intake.Parts(ctx, st.ID)
+	if err != nil {
+		return out, err
+	}
+	all, err := componentsOf(parts)
+	for _, c := range all {
+		out.Purls = append(out.Purls, c.purl())
+	}
+	return out, err
+}
+
+// stateOf is what the stage itself says. A plain deployment or a staging area is PENDING until it is closed.
+func stateOf(st *intake.Stage) (deploymentStatus, error) {
 	out := deploymentStatus{ID: st.ID, State: statePending, Purls: []string{}, Errors: findings{}}
 	if st.Kind == portalKind {
 		var detail portalDetail
@@ -353,16 +383,17 @@ func statusOf(st *intake.Stage) (deploymentStatus, error) {
 		return out, nil
 	}
 	dep, err := deploymentOf(st)
-	if err != nil {
-		return out, err
+	out.Name, _, _ = strings.Cut(st.Key, "#")
+	switch st.State {
+	case intake.StageFailed:
+		out.State, out.Errors[common] = stateFailed, []string{dep.Error}
+	case intake.StagePublished:
+		out.State = statePublished
+	case intake.StageValidated:
+		out.State = statePublishing
+	case intake.StageOpen:
 	}
-	group, artifactID, version, _ := splitKey(st.Key)
-	purl := purlOf(group, artifactID, version)
-	out.Name, out.Purls = group+":"+artifactID+":"+version, []string{purl}
-	if st.State == intake.StageFailed {
-		out.State, out.Errors[purl] = stateFailed, []string{dep.Error}
-	}
-	return out, nil
+	return out, err
 }
 
 func (a *api) status(w http.ResponseWriter, r *http.Request) error {
@@ -370,7 +401,7 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	status, err := statusOf(st)
+	status, err := a.d.statusOf(r.Context(), st)
 	if err != nil {
 		return err
 	}
@@ -382,13 +413,13 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 // list answers with the caller's deployments, newest first: bundles, and plain deployments that are not closed or failed.
 func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 	out := []deploymentStatus{}
-	for _, kind := range []string{portalKind, stageKind} {
+	for _, kind := range kinds {
 		stages, err := a.d.house.Intake.StagesOf(r.Context(), a.repo, kind, a.q.Principal.Name)
 		if err != nil {
 			return err
 		}
 		for _, st := range stages {
-			status, err := statusOf(st)
+			status, err := a.d.statusOf(r.Context(), st)
 			if err != nil {
 				return err
 			}
