@@ -358,3 +358,46 @@ func TestLastOwnerStays(t *testing.T) {
 		}
 	})
 }
+
+// shifted is the machine's clock, moved by a test.
+type shifted struct{ by atomic.Int64 }
+
+func (s *shifted) Now() time.Time { return time.Now().UTC().Add(time.Duration(s.by.Load())) }
+
+// TestNodeWithoutItsDatabaseServesWhatItHasForAWhile is design §6: a node that lags bypasses its caches; without SQL it
+// serves 30 s more, then refuses.
+func TestNodeWithoutItsDatabaseServesWhatItHasForAWhile(t *testing.T) {
+	db := storetest.SQLite(t)
+	clk := &shifted{}
+	feed, err := events.NewFeed(t.Context(), db, clk, slog.New(slog.DiscardHandler))
+	must(t, err)
+	blobs, err := blob.OpenDir(t.TempDir())
+	must(t, err)
+	r, err := registry.New(t.Context(), registry.Options{DB: db, Feed: feed, Blobs: blobs, Clock: clk, Formats: []registry.Format{plain{}}})
+	must(t, err)
+	must(t, r.Bootstrap(t.Context()))
+	repo, err := r.Repository(t.Context(), "npm", "local")
+	must(t, err)
+	e := &env{r, db, feed, repo}
+	_, err = e.publish(t.Context(), release("foo", "1", "a"))
+	must(t, err)
+	e.project(t, "local", "foo")
+
+	clk.by.Add(int64(2 * time.Second)) // the node lags: it asks the database
+	before := db.Statements()
+	e.project(t, "local", "foo")
+	if db.Statements() == before {
+		t.Fatal("a node that lags trusted its cache")
+	}
+	must(t, db.Close())
+	e.project(t, "local", "foo")
+	src, err := r.Source(t.Context(), repo)
+	must(t, err)
+	if _, err := src.Project(t.Context(), "never-seen"); !errs.Is(err, errs.Unavailable) {
+		t.Fatalf("a project that is not in memory: %v", err)
+	}
+	clk.by.Add(int64(events.ServeWithoutStore))
+	if _, err := src.Project(t.Context(), "foo"); !errs.Is(err, errs.Unavailable) {
+		t.Fatalf("after %s without a database: %v", events.ServeWithoutStore, err)
+	}
+}
