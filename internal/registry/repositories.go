@@ -162,3 +162,16 @@ func (r *Registry) Growth(ctx context.Context, repo *Repository, since time.Time
 		repo.ID, clock.Millis(since)).Scan(&u.Files, &u.Bytes)
 	return u, err
 }
+
+// ProjectSize is how much a project holds.
+type ProjectSize struct {
+	Norm, Display string
+	Bytes         int64
+}
+
+// Largest lists the projects of a repository that hold most, largest first. Quarantined and deleted projects are left out.
+func (r *Registry) Largest(ctx context.Context, repo *Repository, limit int) ([]ProjectSize, error) {
+	return store.All(ctx, r.db, func(s store.Scanner) (p ProjectSize, err error) { return p, s.Scan(&p.Norm, &p.Display, &p.Bytes) },
+		`select p.norm, p.display, cast(sum(f.size) as bigint) as bytes from file f join project p on p.id = f.project_id
+		where f.repository_id = $1 and p.status not in ('deleted', 'quarantined') group by p.norm, p.display order by bytes desc, p.norm limit $2`, repo.ID, limit)
+}
