@@ -25,7 +25,7 @@ func TestHotReadsRunNoSQL(t *testing.T) {
 			c := &wire.Client{Base: env.URL, Token: token, HTTP: http.DefaultClient}
 			name, before := wire.Name("hot", 1), env.DB.Statements()
 			for _, version := range []string{"1.0.0", "1.1.0"} {
-				r := protocol.Make(name, version, 4<<10, rand.New(rand.NewPCG(1, 2))) //nolint:gosec // repeatable
+				r := protocol.Make(name, version, 4<<10, rand.New(rand.NewPCG(1, 2)))
 				a, err := protocol.Publish(t.Context(), c, r)
 				if err != nil || !a.OK() {
 					t.Fatalf("publish %s %s: %v %d %s", name, version, err, a.Status, a.Body)

@@ -45,6 +45,7 @@ func verbs() []*cobra.Command {
 		newRestoreCommand(),
 		newMigrateCommand(),
 		newConfigCommand(),
+		newClientCommand(),
 	}
 }
 

@@ -1,3 +1,4 @@
-// Package composer is the Composer ecosystem without its wire: package names, versions and their normalized form, their
-// order, and constraints (composer.md §3, §3.1).
+// Package composer is the Composer ecosystem: what a package is (names, versions, their order, constraints, composer.json
+// and the zip around it) and its wire (packages.json, the p2 metadata, dists, lists, search, uploads). Sections cited as
+// composer.md are those of the protocol page.
 package composer

@@ -165,5 +165,5 @@ func key(q *door.Request, p *registry.Project, representation string) door.Docum
 
 // private reports that shared caches must not keep an answer.
 func private(q *door.Request, p *registry.Project) bool {
-	return q.Repo.Visibility != registry.Anonymous || p.Repo.Visibility != registry.Anonymous
+	return !q.Open(p)
 }

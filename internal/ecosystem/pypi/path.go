@@ -27,8 +27,11 @@ func FilePath(norm, filename string) string { return "files/" + norm + "/" + fil
 // the bytes under one URL the same for ever, even if a group's members change places (pypi.md §1.5).
 func FileURL(sha256 digest.SHA256, filename string) string {
 	hex := sha256.String()
-	return "files/" + hex[:2] + "/" + hex[2:4] + "/" + hex[4:] + "/" + url.PathEscape(filename)
+	return "files/" + hex[:2] + "/" + hex[2:4] + "/" + hex[4:] + "/" + escapeSegment(filename)
 }
+
+// escapeSegment escapes one segment of a path; the "!" of an epoch too.
+func escapeSegment(s string) string { return url.PathEscape(s) }
 
 // filePath is what a path under files/ says.
 type filePath struct {
