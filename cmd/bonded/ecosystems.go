@@ -5,15 +5,16 @@ import (
 	"bonded/internal/ecosystem/cargo"
 	"bonded/internal/ecosystem/maven"
 	"bonded/internal/ecosystem/npm"
+	"bonded/internal/ecosystem/pypi"
 	"bonded/internal/registry"
 )
 
 // formats are the rules of the ecosystems that this binary serves.
 func formats() []registry.Format {
-	return []registry.Format{cargo.NewFormat(), maven.NewFormat(), npm.NewFormat()}
+	return []registry.Format{cargo.NewFormat(), maven.NewFormat(), npm.NewFormat(), pypi.NewFormat()}
 }
 
 // doors are their protocols.
 func doors(h *door.House) []door.Door {
-	return []door.Door{cargo.NewDoor(h), maven.NewDoor(h), npm.NewDoor(h)}
+	return []door.Door{cargo.NewDoor(h), maven.NewDoor(h), npm.NewDoor(h), pypi.NewDoor(h)}
 }

@@ -177,14 +177,14 @@ func (c mirrorCall) changes(ctx context.Context, since int64) (any, error) {
 		if e.Project == "" {
 			continue
 		}
-		actions := journal(e)
+		actions, release := journal(e)
 		if len(out)+len(actions) > maxChanges {
 			break // whole events only, or a mirror that goes on from the last serial would miss the rest
 		}
 		for _, action := range actions {
 			var version any
-			if e.Version != "" {
-				version = e.Version
+			if release != "" {
+				version = release
 			}
 			out = append(out, []any{e.Project, version, e.At.Unix(), action, e.Seq})
 		}
@@ -200,9 +200,10 @@ var journalActions = map[events.Kind]string{
 	events.OwnerAdded: "add Owner", events.OwnerRemoved: "remove Owner",
 }
 
-// journal writes an event as the public index's journal does.
-func journal(e events.Event) []string {
+// journal writes an event as the public index's journal does: its entries and the version they are about.
+func journal(e events.Event) (actions []string, version string) {
 	var payload struct {
+		Version  string            `json:"version"`
 		Status   registry.Status   `json:"status"`
 		Decision registry.Decision `json:"decision"`
 		Files    []struct {
@@ -210,36 +211,26 @@ func journal(e events.Event) []string {
 		} `json:"files"`
 	}
 	_ = json.Unmarshal(e.Payload, &payload) // an unreadable payload leaves the plain word
-	switch e.Kind {
-	case events.ReleasePublished, events.ReleaseExtended:
-		var out []string
+	version = cmp.Or(payload.Version, e.Version)
+	switch {
+	case e.Kind == events.ReleasePublished, e.Kind == events.ReleaseExtended:
 		if e.Kind == events.ReleasePublished {
-			out = append(out, "new release")
+			actions = append(actions, "new release")
 		}
 		for _, f := range payload.Files {
 			if name := path.Base(f.Path); path.Ext(name) != metadataSuffix {
-				out = append(out, "add "+pythonVersion(name)+" file "+name)
+				actions = append(actions, "add "+pythonVersion(name)+" file "+name)
 			}
 		}
-		return out
-	case events.ProjectChanged:
-		switch payload.Status {
-		case registry.Quarantined:
-			return []string{"project quarantined"}
-		case registry.Active:
-			return []string{"project quarantine cleared"}
-		default:
-			return []string{"change project"}
-		}
-	case events.ReleaseVerdict:
-		if payload.Decision == registry.Block || payload.Decision == registry.Hold {
-			return []string{"release quarantined"}
-		}
-		return []string{"release quarantine cleared"}
-	default:
-		if action := journalActions[e.Kind]; action != "" {
-			return []string{action}
-		}
-		return []string{"change"}
+		return actions, version
+	case e.Kind == events.ProjectChanged && payload.Status == registry.Quarantined:
+		return []string{"project quarantined"}, version
+	case e.Kind == events.ProjectChanged && payload.Status == registry.Active:
+		return []string{"project quarantine cleared"}, version
+	case e.Kind == events.ReleaseVerdict && (payload.Decision == registry.Block || payload.Decision == registry.Hold):
+		return []string{"release quarantined"}, version
+	case e.Kind == events.ReleaseVerdict:
+		return []string{"release quarantine cleared"}, version
 	}
+	return []string{cmp.Or(journalActions[e.Kind], "change")}, version
 }

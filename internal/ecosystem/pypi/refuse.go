@@ -34,12 +34,15 @@ var (
 
 // operationError is an error of an operation that has a row of its own.
 type operationError struct {
-	*errs.Error
+	err *errs.Error
 	row door.Override
 }
 
+// Error implements error.
+func (e operationError) Error() string { return e.err.Error() }
+
 // Unwrap gives the error itself, so that errs knows its kind.
-func (e operationError) Unwrap() error { return e.Error }
+func (e operationError) Unwrap() error { return e.err }
 
 func methodNotAllowed(q *door.Request, method string) error {
 	e := errs.New(errs.Invalid, "%s is not possible at this address.", method).WithRule("pypi/method").
