@@ -12,14 +12,17 @@ import (
 )
 
 // howToGetToken is the way out of everything that would need a log-in.
-const howToGetToken = "Get a token from an administrator (bonded admin token add --user NAME) and put it into your configuration: npm config set //HOST/npm/REPOSITORY/:_authToken=TOKEN."
+func howToGetToken(q *door.Request) string {
+	_, address, _ := strings.Cut(q.Base, ":")
+	return "Get a token from an administrator (bonded admin token add --user NAME), then: npm config set " + address + "/:_authToken=TOKEN."
+}
 
 // signedIn refuses anonymous callers.
 func signedIn(q *door.Request) error {
 	if !q.Principal.IsAnonymous() {
 		return nil
 	}
-	return errs.New(errs.Unauthenticated, "You are not logged in to %s.", q.Repo.Path()).WithRule("access/anonymous").WithNext(howToGetToken)
+	return errs.New(errs.Unauthenticated, "You are not logged in to %s.", q.Repo.Path()).WithRule("access/anonymous").WithNext("%s", howToGetToken(q))
 }
 
 // whoami answers `npm whoami`.
@@ -50,12 +53,12 @@ func refuseAccount(_ http.ResponseWriter, _ *http.Request, q *door.Request, _ ro
 	if err := signedIn(q); err != nil {
 		return err
 	}
-	return errs.New(errs.Forbidden, "Accounts and tokens of this registry are not managed with npm.").WithRule("npm/accounts").WithNext(howToGetToken)
+	return errs.New(errs.Forbidden, "Accounts and tokens of this registry are not managed with npm.").WithRule("npm/accounts").WithNext("%s", howToGetToken(q))
 }
 
 // refuseLogin answers `npm login` and `npm adduser`.
-func refuseLogin(_ http.ResponseWriter, _ *http.Request, _ *door.Request, _ route) error {
-	return errs.New(errs.Forbidden, "This registry has no log-in with npm.").WithRule("npm/login").WithNext(howToGetToken)
+func refuseLogin(_ http.ResponseWriter, _ *http.Request, q *door.Request, _ route) error {
+	return errs.New(errs.Forbidden, "This registry has no log-in with npm.").WithRule("npm/login").WithNext("%s", howToGetToken(q))
 }
 
 // logout answers `npm logout`, which puts the secret into the path: only the token that authenticates the request is

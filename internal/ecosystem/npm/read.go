@@ -56,7 +56,7 @@ func (d *Door) single(w http.ResponseWriter, r *http.Request, q *door.Request, a
 	}
 	doc, err := q.House.Documents.Get(r.Context(), key(q, p, "version:"+rel.Unique), func(context.Context) (door.Rendered, error) {
 		full, _ := lines(rel.Record)
-		body := appendVersion(nil, full, q.Base, versionExtras(rel, true))
+		body := appendVersion(nil, full, q.Base, versionExtras(p, rel, true))
 		return door.Rendered{Body: body, ContentType: fullType, Modified: p.UpdatedAt, Until: v.Until}, nil
 	})
 	if err != nil {

@@ -111,6 +111,10 @@ func (t *tarball) normalized(name string, value json.RawMessage) json.RawMessage
 		return marshal(people)
 	case "keywords":
 		return marshal(append([]string{}, keywords(t.pkg.any(name))...))
+	case "man":
+		if s, ok := t.pkg.any(name).(string); ok {
+			return marshal([]string{securePath(s)})
+		}
 	case "funding":
 		if s, ok := t.pkg.any(name).(string); ok {
 			return marshal(map[string]string{"url": s})

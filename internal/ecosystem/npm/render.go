@@ -44,7 +44,7 @@ func renderPackument(ctx context.Context, h *door.House, v registry.View, base s
 	b = append(b, `,"dist-tags":`...)
 	b = appendTags(b, tags)
 	b = append(b, `,"versions":{`...)
-	b = appendVersions(b, v.Releases, base, abbreviated)
+	b = appendVersions(b, v.Project, v.Releases, base, abbreviated)
 	b = append(b, `},"time":{`...)
 	b = appendTimes(b, v)
 	b = append(b, '}')
@@ -73,7 +73,7 @@ func appendTags(b []byte, tags map[string]string) []byte {
 	return append(b, '}')
 }
 
-func appendVersions(b []byte, releases []*registry.Release, base string, abbreviated bool) []byte {
+func appendVersions(b []byte, p *registry.Project, releases []*registry.Release, base string, abbreviated bool) []byte {
 	for i, rel := range releases {
 		if i > 0 {
 			b = append(b, ',')
@@ -84,16 +84,23 @@ func appendVersions(b []byte, releases []*registry.Release, base string, abbrevi
 		if abbreviated {
 			line = short
 		}
-		b = appendVersion(b, line, base, versionExtras(rel, !abbreviated))
+		b = appendVersion(b, line, base, versionExtras(p, rel, !abbreviated))
 	}
 	return b
 }
 
-// versionExtras are the members of a version that are not part of its record.
-func versionExtras(rel *registry.Release, publisher bool) string {
+// versionExtras are the members of a version that are not part of its record. Clients print the publisher's address, so
+// the member is there also for one who owns the package no more, whose address nobody shall see.
+func versionExtras(p *registry.Project, rel *registry.Release, publisher bool) string {
 	extras := ""
 	if publisher && rel.PublishedBy != "" {
-		extras = `,"_npmUser":{"name":` + quoted(rel.PublishedBy) + `}`
+		email := ""
+		for _, o := range p.Owners {
+			if o.Name == rel.PublishedBy {
+				email = o.Email
+			}
+		}
+		extras = `,"_npmUser":{"name":` + quoted(rel.PublishedBy) + `,"email":` + quoted(email) + `}`
 	}
 	if rel.Mark != "" {
 		extras += `,"deprecated":` + quoted(rel.Mark)
@@ -134,7 +141,7 @@ func appendRestrictions(b []byte, v registry.View, base string) []byte {
 	b = append(b, `,"policyRestrictions":{`...)
 	b = appendMember(b, "message", message)
 	b = append(b, `,"versions":{`...)
-	b = appendVersions(b, v.Withheld, base, true)
+	b = appendVersions(b, v.Project, v.Withheld, base, true)
 	return append(b, "}}"...)
 }
 

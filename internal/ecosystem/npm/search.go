@@ -87,6 +87,7 @@ func (d *Door) search(w http.ResponseWriter, r *http.Request, q *door.Request, _
 			continue
 		}
 		if h, ok := hitOf(q.View(p), query.Offset+i); ok {
+			h.Package.Links["npm"] = q.Root + "/packages/" + p.Repo.Path() + "/" + p.Norm
 			objects = append(objects, h)
 		}
 	}
