@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -119,7 +120,7 @@ func TestCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		noFollow := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		res, err := noFollow.Get(listed[0].URL)
+		res, err := noFollow.Get(wholeURL(b, listed[0].URL))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +129,7 @@ func TestCluster(t *testing.T) {
 			t.Fatalf("%s %v", res.Status, res.Header)
 		}
 		answer, err := b.Get(t.Context(), listed[0].URL, "")
-		if err != nil || wire.Sum("sha256", answer.Body) != wire.Sum("sha256", first.File) {
+		if err != nil || wire.Sum("sha256", answer.Body) != wire.Sum("sha256", first.Bytes) {
 			t.Fatalf("the bytes behind the link differ: %v", err)
 		}
 	})
@@ -160,4 +161,12 @@ func publish(t *testing.T, c *wire.Client, p wire.Protocol, r wire.Release) {
 	if err != nil || !answer.OK() {
 		t.Fatalf("publish %s %s: %v, %s", r.Name, r.Version, err, fmt.Sprint(answer.Status, string(answer.Body)))
 	}
+}
+
+// wholeURL completes a path below the node.
+func wholeURL(c *wire.Client, url string) string {
+	if strings.HasPrefix(url, "/") {
+		return c.Base + url
+	}
+	return url
 }

@@ -25,8 +25,10 @@ type node struct {
 	// data is its folder, addr where it listens; flags go to every verb, serveFlags to serve alone.
 	data, addr        string
 	flags, serveFlags []string
-	// wrap, when set, is the program that runs the server, such as strace with its flags.
-	wrap []string
+	// secrets are settings that only the environment takes.
+	secrets []string
+	// tracer, when set, records the system calls of everything that the node runs.
+	tracer *tracer
 
 	cmd   *exec.Cmd
 	ended chan struct{}
@@ -51,10 +53,7 @@ func newNode(t testing.TB, flags ...string) *node {
 // start runs the server and waits until it is ready.
 func (n *node) start() {
 	n.t.Helper()
-	args := append([]string{bondedBinary, "serve", "--listen", n.addr}, n.flags...)
-	args = append(append(append([]string{}, n.wrap...), args...), n.serveFlags...)
-	n.cmd = exec.CommandContext(context.Background(), args[0], args[1:]...)
-	n.cmd.Env = n.environment()
+	n.cmd = n.command(append([]string{"serve", "--listen", n.addr}, n.serveFlags...)...)
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := os.OpenFile(n.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -67,7 +66,11 @@ func (n *node) start() {
 	}
 	cmd, ended := n.cmd, make(chan struct{})
 	n.ended = ended
-	go func() { _ = cmd.Wait(); close(ended) }()
+	go func() {
+		_ = cmd.Wait() // how it ended shows in its log
+		n.tracer.await()
+		close(ended)
+	}()
 	n.awaitReady()
 	n.mu.Lock()
 	close(n.up)
@@ -139,6 +142,14 @@ func (n *node) log() string {
 	return lastLines(string(b), 60)
 }
 
+// command prepares a verb on the node's data.
+func (n *node) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(context.Background(), bondedBinary, append(args, n.flags...)...)
+	cmd.Env = n.environment()
+	n.tracer.wrap(cmd)
+	return cmd
+}
+
 // environment leaves out the settings of whoever runs the tests.
 func (n *node) environment() []string {
 	var env []string
@@ -147,18 +158,18 @@ func (n *node) environment() []string {
 			env = append(env, line)
 		}
 	}
-	return env
+	return append(env, n.secrets...)
 }
 
 // bonded runs an offline verb on the node's data and returns its standard output; an exit code other than 0 fails the test
 // unless mayFail.
 func (n *node) bonded(mayFail bool, args ...string) (string, bool) {
 	n.t.Helper()
-	cmd := exec.CommandContext(context.Background(), bondedBinary, append(args, n.flags...)...)
-	cmd.Env = n.environment()
+	cmd := n.command(args...)
 	var out, messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages
 	err := cmd.Run()
+	n.tracer.await()
 	if err != nil && !mayFail {
 		n.t.Fatalf("bonded %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), messages.String())
 	}

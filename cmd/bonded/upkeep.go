@@ -47,10 +47,15 @@ not repaired. --repair puts right what cannot lose anything; --deep reads and ha
 }
 
 func reportProblems(cmd *cobra.Command, problems []upkeep.Problem, asJSON bool) error {
-	open := 0
+	found, repaired := 0, 0
 	for _, p := range problems {
-		if !p.Repaired {
-			open++
+		switch {
+		case p.Harmless:
+		case p.Repaired:
+			repaired++
+			found++
+		default:
+			found++
 		}
 	}
 	if asJSON {
@@ -62,18 +67,25 @@ func reportProblems(cmd *cobra.Command, problems []upkeep.Problem, asJSON bool) 
 		}
 	} else {
 		for _, p := range problems {
-			state := "FOUND   "
-			if p.Repaired {
-				state = "REPAIRED"
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s. %s\n", state, p.Rule, p.What, p.Next)
+			fmt.Fprintf(cmd.OutOrStdout(), "%-8s %s: %s. %s\n", stateOf(p), p.Rule, p.What, p.Next)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%d problems, %d repaired.\n", len(problems), len(problems)-open)
+		fmt.Fprintf(cmd.OutOrStdout(), "%d problems, %d repaired.\n", found, repaired)
 	}
-	if open > 0 {
+	if found > repaired {
 		return exitStatus(exitFailure)
 	}
 	return nil
+}
+
+func stateOf(p upkeep.Problem) string {
+	switch {
+	case p.Harmless:
+		return "NOTE"
+	case p.Repaired:
+		return "REPAIRED"
+	default:
+		return "FOUND"
+	}
 }
 
 func newBackupCommand() *cobra.Command {

@@ -150,6 +150,9 @@ func (l *Line) PublishAll(ctx context.Context, all []Submission) ([]*Receipt, er
 		if err != nil {
 			return nil, err
 		}
+		if err := l.foresee(ctx, p); err != nil {
+			return nil, err
+		}
 		prepared = append(prepared, p)
 	}
 	if err := commitBytes(ctx, all); err != nil {
@@ -275,11 +278,8 @@ func commitBytes(ctx context.Context, all []Submission) error {
 	return blob.CommitAll(ctx, staged)
 }
 
-// record writes one prepared submission inside the transaction, after the questions that need the current facts.
-func (l *Line) record(ctx context.Context, c *registry.Change, p *preparedSubmission) (*Receipt, error) {
-	if err := l.withinQuota(ctx, c, p); err != nil {
-		return nil, err
-	}
+// newRelease is a prepared submission as the registry takes it.
+func (l *Line) newRelease(p *preparedSubmission) registry.NewRelease {
 	n := registry.NewRelease{
 		Name: p.name, Version: p.version, Record: p.record.Index, Tags: p.Tags, DefaultTag: p.DefaultTag, Extend: p.Extend, Replace: p.Replace,
 		Mark: p.Mark, Verdict: registry.Verdict{Decision: registry.Allow},
@@ -295,6 +295,33 @@ func (l *Line) record(ctx context.Context, c *registry.Change, p *preparedSubmis
 		}
 		n.Files = append(n.Files, registry.NewFile{Path: part.Path, Kind: part.Kind, Digests: part.Bytes.Digests(), Detail: detail})
 	}
+	return n
+}
+
+// foresee refuses, before any byte is made durable, what the transaction would refuse by the facts of a moment ago.
+func (l *Line) foresee(ctx context.Context, p *preparedSubmission) error {
+	src, err := l.registry.Source(ctx, p.Repo)
+	if err != nil {
+		return err
+	}
+	current, err := src.Project(ctx, p.name.Norm)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	if current == nil || current.Status != registry.Deleted { // who owned a deleted project says nothing any more
+		if err := l.permit(p, current); err != nil {
+			return err
+		}
+	}
+	return registry.Foresee(current, l.newRelease(p))
+}
+
+// record writes one prepared submission inside the transaction, after the questions that need the current facts.
+func (l *Line) record(ctx context.Context, c *registry.Change, p *preparedSubmission) (*Receipt, error) {
+	if err := l.withinQuota(ctx, c, p); err != nil {
+		return nil, err
+	}
+	n := l.newRelease(p)
 	out, err := c.Publish(ctx, p.Repo, n)
 	if err != nil {
 		return nil, err

@@ -344,3 +344,28 @@ func TestStageCollectsPartsSurvivesAndExpires(t *testing.T) {
 		}
 	})
 }
+
+func TestRefusedUploadCostsNoStorage(t *testing.T) {
+	e := open(t, storetest.SQLite(t))
+	_, err := e.submit(t, e.alice, "a", "1", "a 1", "a 1")
+	must(t, err)
+	before := e.files(t)
+	stranger := e.alice
+	stranger.AccountID++
+	for _, c := range []struct {
+		who        access.Principal
+		body, rule string
+		want       errs.Kind
+	}{
+		{e.alice, "a 1 other bytes", "other bytes under a used name", errs.Conflict},
+		{stranger, "a 2", "a stranger's version", errs.Forbidden},
+	} {
+		version := strings.Fields(c.body)[1]
+		if _, err := e.submit(t, c.who, "a", version, c.body, "a "+version); !errs.Is(err, c.want) {
+			t.Errorf("%s: %v", c.rule, err)
+		}
+	}
+	if n := e.files(t); n != before {
+		t.Errorf("%d files, %d before the refused uploads", n, before)
+	}
+}

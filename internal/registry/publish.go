@@ -116,6 +116,29 @@ func (n NewRelease) check(p *Project, created bool) error {
 	}
 }
 
+// Foresee refuses what Publish would refuse, judged by a snapshot that may be a moment old: whoever is about to make bytes
+// durable asks first, so that a refused upload costs no storage. p is nil for a project that does not exist.
+func Foresee(p *Project, n NewRelease) error {
+	if p == nil {
+		return nil
+	}
+	if err := mayGrow(p); err != nil {
+		return err
+	}
+	fresh := false
+	for _, f := range n.Files {
+		have := p.File(f.Path)
+		if have != nil && have.Digests.SHA256 != f.Digests.SHA256 {
+			return usedFile(p, f.Path)
+		}
+		fresh = fresh || have == nil
+	}
+	if existing := p.Release(n.Version.Unique); existing != nil && fresh && !n.Extend && !n.Replace {
+		return usedVersion(p, existing.Version)
+	}
+	return nil
+}
+
 func usedVersion(p *Project, version string) *errs.Error {
 	return errs.New(errs.Conflict, "%s %s is already published here, and a published version never changes.", p.Display, version).
 		WithRule("registry/version-used").WithNext("Publish under a new version.")

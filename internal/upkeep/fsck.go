@@ -20,6 +20,8 @@ type Problem struct {
 	What string `json:"what"`
 	// Repaired is set when it was put right.
 	Repaired bool `json:"repaired"`
+	// Harmless things are reported and are no disagreement: nothing is lost and nothing has to be done.
+	Harmless bool `json:"harmless,omitempty"`
 	// Next says what a person can do where repair is not safe.
 	Next string `json:"next,omitempty"`
 }
@@ -164,7 +166,11 @@ func (c *checker) usedBy(ctx context.Context, sum string) string {
 func (c *checker) unknown(ctx context.Context) error {
 	n, err := adopt(ctx, c.db, c.blobs, c.now, !c.o.Repair)
 	if err == nil && n > 0 {
-		c.found(Problem{Rule: "fsck/blob-unknown", What: fmt.Sprintf("%d blobs belong to no row (uploads that a crash cut off)", n), Repaired: c.o.Repair})
+		c.found(Problem{
+			Rule: "fsck/blob-unknown", Harmless: true,
+			What: fmt.Sprintf("%d blobs belong to no row (uploads that a crash cut off or that lost a race)", n), Repaired: c.o.Repair,
+			Next: "They are collected a day after they are first seen.",
+		})
 	}
 	return err
 }
