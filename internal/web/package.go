@@ -307,7 +307,9 @@ func (v *packageView) fillManifest() {
 			v.Links = append(v.Links, outLink{Label: clip(label, 40), URL: address})
 		}
 	}
-	slices.SortFunc(v.Links, func(a, b outLink) int { return strings.Compare(strings.ToLower(a.Label)+a.URL, strings.ToLower(b.Label)+b.URL) })
+	slices.SortFunc(v.Links, func(a, b outLink) int {
+		return strings.Compare(strings.ToLower(a.Label)+a.URL, strings.ToLower(b.Label)+b.URL)
+	})
 	v.Links = v.Links[:min(len(v.Links), wordsShown)]
 	if n := len(m.Dependencies) - dependenciesShown; n > 0 {
 		v.MoreDependencies, m.Dependencies = n, m.Dependencies[:dependenciesShown]
@@ -334,7 +336,9 @@ func (s *Site) readme(ctx context.Context, m *registry.Manifest) (readme.Rendere
 	}
 	key := readmeKey{m.ReadmeType, digest.Of([]byte(m.Readme))}
 	return s.readmes.Get(context.WithoutCancel(ctx), key, otter.LoaderFunc[readmeKey, readme.Rendered](
-		func(context.Context, readmeKey) (readme.Rendered, error) { return readme.Render(m.Readme, m.ReadmeType), nil }))
+		func(context.Context, readmeKey) (readme.Rendered, error) {
+			return readme.Render(m.Readme, m.ReadmeType), nil
+		}))
 }
 
 // dependencyPath leads to the packages of the repository that a dependency's name finds.

@@ -52,3 +52,6 @@ func (s *Site) securityTxt(w http.ResponseWriter, r *http.Request) error {
 	}
 	return nil
 }
+
+// contactWords shows a contact without its scheme.
+func contactWords(contact string) string { return strings.TrimPrefix(contact, "mailto:") }

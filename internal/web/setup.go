@@ -41,9 +41,9 @@ func (s *Site) setup(w http.ResponseWriter, r *http.Request) error {
 			v.Sections[n-1].Others = append(v.Sections[n-1].Others, repo)
 			continue
 		}
-		_, target := s.house.Registry.UploadTarget(ctx, repo)
+		_, noUploads := s.house.Registry.UploadTarget(ctx, repo)
 		p := placeOf(ctx, repo)
-		section := setupSection{ecosystem: ecosystemOf(repo.Ecosystem), place: p, Use: useSnippets(p), Publish: publishSnippets(p), Takes: target == nil}
+		section := setupSection{ecosystem: ecosystemOf(repo.Ecosystem), place: p, Use: useSnippets(p), Publish: publishSnippets(p), Takes: noUploads == nil}
 		if first {
 			v.Sections = append(v.Sections, section)
 			continue

@@ -213,10 +213,10 @@ func (s *Site) problem(w http.ResponseWriter, r *http.Request, status int, e *er
 
 // refusal is what the page of an error shows.
 type refusal struct {
-	Status            int
-	Title             string
-	What, Rule, Next  string
-	RequestID         string
+	Status           int
+	Title            string
+	What, Rule, Next string
+	RequestID        string
 }
 
 // reader is who reads pages: nobody in particular.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bonded/internal/registry"
 )
 
 // ecosystem is how people know an ecosystem.
@@ -93,7 +95,9 @@ func escapePath(path string) string {
 
 // PackagePath is the path of a package's page below the public URL: the name as it stands, its slashes included, so that
 // @scope/name, vendor/name and group:artifact read as people write them.
-func PackagePath(repository, norm string) string { return "/packages/" + repository + "/" + escapePath(norm) }
+func PackagePath(repository, norm string) string {
+	return "/packages/" + repository + "/" + escapePath(norm)
+}
 
 // clip cuts text for a line of a list, at a word's end where there is one.
 func clip(s string, n int) string {
@@ -106,4 +110,50 @@ func clip(s string, n int) string {
 		cut = cut[:i]
 	}
 	return strings.TrimRight(cut, " ,.;:") + "…"
+}
+
+// sentence ends a reason as a sentence ends; no reason stays none.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?") {
+		return s
+	}
+	return s + "."
+}
+
+// orAny spells the requirement that asks for nothing.
+func orAny(requirement string) string {
+	if requirement == "" {
+		return "any"
+	}
+	return requirement
+}
+
+// orNormal spells the kind of a dependency that has no word of its own.
+func orNormal(kind string) string {
+	if kind == "" {
+		return "normal"
+	}
+	return kind
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+func digestID(file int64, i int) string {
+	return "digest-" + strconv.FormatInt(file, 10) + "-" + strconv.Itoa(i)
+}
+
+// ownerNames are the owners' public names; their addresses are nobody's business.
+func ownerNames(p *registry.Project) []string {
+	names := make([]string, 0, len(p.Owners))
+	for _, o := range p.Owners {
+		names = append(names, o.Name)
+	}
+	return names
 }
