@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"bonded/internal/access"
+	"bonded/internal/digest"
 	"bonded/internal/door"
 	"bonded/internal/errs"
 	"bonded/internal/intake"
@@ -20,41 +22,14 @@ const maxPublishJSON = 1 << 20
 
 // servePublish answers `cargo publish` (cargo.md §2.3).
 func servePublish(w http.ResponseWriter, r *http.Request, q *door.Request) error {
-	ctx := r.Context()
-	repo, err := q.UploadRepo(ctx)
+	repo, err := q.UploadRepo(r.Context())
 	if err != nil {
 		return err
 	}
 	body := publishBody{r: r.Body}
-	text, err := body.metadata()
+	receipt, err := publish(r.Context(), q, repo, body)
 	if err != nil {
-		return err
-	}
-	claim, err := parseClaim(text, append(indexURLs(q, q.Repo.Name), indexURLs(q, repo.Name)...))
-	if err != nil {
-		return err
-	}
-	if err := admit(ctx, q, repo, claim); err != nil {
-		return err
-	}
-	crate, err := body.crate(q.House.Intake.FileLimit(repo))
-	if err != nil {
-		return err
-	}
-	staged, err := q.House.Intake.Receive(ctx, repo, crate)
-	if err != nil {
-		return err
-	}
-	defer staged.Discard()
-	if err := body.end(); err != nil {
-		return err
-	}
-	receipt, err := q.House.Intake.Publish(ctx, intake.Submission{
-		Repo: repo, Principal: q.Principal, Name: claim.Name, Version: claim.Version, Claim: claim,
-		Parts: []intake.Part{{Path: FilePath(claim.Name, claim.Version), Kind: "crate", Bytes: staged, Inspect: true}},
-		Check: func(p *registry.Project) error { return sameSpelling(p, claim.Name) },
-	})
-	if err != nil {
+		body.drain()
 		return err
 	}
 	type warnings struct {
@@ -65,6 +40,38 @@ func servePublish(w http.ResponseWriter, r *http.Request, q *door.Request) error
 	w.Header().Set("Cache-Control", "no-store")
 	door.WriteJSON(w, http.StatusOK, map[string]warnings{"warnings": {[]string{}, []string{}, notNull(remarks(receipt))}})
 	return nil
+}
+
+// publish takes the two parts of the body to their place.
+func publish(ctx context.Context, q *door.Request, repo *registry.Repository, body publishBody) (*intake.Receipt, error) {
+	text, err := body.metadata()
+	if err != nil {
+		return nil, err
+	}
+	claim, err := parseClaim(text, append(indexURLs(q, q.Repo.Name), indexURLs(q, repo.Name)...))
+	if err != nil {
+		return nil, err
+	}
+	if err := admit(ctx, q, repo, claim); err != nil {
+		return nil, err
+	}
+	crate, err := body.crate(q.House.Intake.FileLimit(repo))
+	if err != nil {
+		return nil, err
+	}
+	staged, err := q.House.Intake.Receive(ctx, repo, crate)
+	if err != nil {
+		return nil, err
+	}
+	defer staged.Discard()
+	if err := body.end(); err != nil {
+		return nil, err
+	}
+	return q.House.Intake.Publish(ctx, intake.Submission{
+		Repo: repo, Principal: q.Principal, Name: claim.Name, Version: claim.Version, Claim: claim,
+		Parts: []intake.Part{{Path: FilePath(claim.Name, claim.Version), Kind: "crate", Bytes: staged, Inspect: true}},
+		Check: func(p *registry.Project) error { return mayFollow(p, claim, staged.Digests().SHA256) },
+	})
 }
 
 // remarks are what the publisher reads after "warning: ".
@@ -119,6 +126,31 @@ func sameSpelling(p *registry.Project, name string) error {
 		WithRule("cargo/name-taken").WithNext("Set package.name to %s, or choose a name of its own.", p.Display)
 }
 
+// mayFollow is the last word before a release is recorded, with the facts under the lock. A version is used once, whatever
+// its build metadata (cargo.md §2.5); the same bytes again are no second use.
+func mayFollow(p *registry.Project, claim *Claim, sum digest.SHA256) error {
+	if p == nil {
+		return nil
+	}
+	if err := sameSpelling(p, claim.Name); err != nil {
+		return err
+	}
+	unique, _, _ := strings.Cut(claim.Version, "+")
+	release := p.Release(unique)
+	if release == nil {
+		return nil
+	}
+	if f := p.File(FilePath(claim.Name, claim.Version)); f != nil && f.Digests.SHA256 == sum {
+		return nil
+	}
+	e := errs.New(errs.Conflict, "crate version `%s` is already uploaded, and a published version never changes.", release.Version).
+		WithRule("cargo/version-used").WithNext("Raise package.version.")
+	if release.Version != claim.Version {
+		e.Next += " Build metadata alone does not make another version."
+	}
+	return e
+}
+
 // dependenciesExist refuses a crate that needs what this registry does not have under that spelling (cargo.md §2.5): nobody
 // could build with it.
 func dependenciesExist(ctx context.Context, q *door.Request, claim *Claim) error {
@@ -154,6 +186,14 @@ func (b publishBody) length() (uint32, error) {
 		return 0, cutOff(err)
 	}
 	return binary.LittleEndian.Uint32(n[:]), nil
+}
+
+// maxDrain is how much of a refused upload is still read.
+const maxDrain = 32 << 20
+
+// drain reads on after a refusal: a client that is still sending when the connection closes may lose the answer.
+func (b publishBody) drain() {
+	_, _ = io.Copy(io.Discard, io.LimitReader(b.r, maxDrain)) // what is wrong with it has been said
 }
 
 // cutOff is the refusal of a body that ended early; errors with a sentence of their own keep it.
