@@ -13,6 +13,7 @@ import (
 	"bonded/internal/access"
 	"bonded/internal/config"
 	"bonded/internal/errs"
+	"bonded/internal/events"
 )
 
 // withInstance opens the instance for an offline verb; a server may be running beside it.
@@ -27,6 +28,22 @@ func withInstance(cmd *cobra.Command, fn func(context.Context, *instance) error)
 	}
 	defer func() { _ = in.close() }()
 	return fn(cmd.Context(), in)
+}
+
+// changeInstance is withInstance for changes that running servers have to heed: it returns when every one of them does. A
+// server reads the feed four times a second, and one that falls behind for longer than events.StaleAfter trusts no cache.
+func changeInstance(cmd *cobra.Command, fn func(context.Context, *instance) error) error {
+	return withInstance(cmd, func(ctx context.Context, in *instance) error {
+		if err := fn(ctx, in); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(events.StaleAfter):
+			return nil
+		}
+	})
 }
 
 func newAdminCommand() *cobra.Command {
@@ -96,7 +113,7 @@ func newUserDisableCommand(disable bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withInstance(cmd, func(ctx context.Context, in *instance) error {
+			return changeInstance(cmd, func(ctx context.Context, in *instance) error {
 				return in.accounts.Disable(ctx, args[0], disable)
 			})
 		},
@@ -219,7 +236,7 @@ func newTokenRevokeCommand() *cobra.Command {
 			if err != nil {
 				return usageError{fmt.Errorf("%q is not the number of a token; `bonded admin token list` shows them", args[0])}
 			}
-			return withInstance(cmd, func(ctx context.Context, in *instance) error { return in.gate.RevokeToken(ctx, id) })
+			return changeInstance(cmd, func(ctx context.Context, in *instance) error { return in.gate.RevokeToken(ctx, id) })
 		},
 	}
 	bindSettings(cmd, config.Common)

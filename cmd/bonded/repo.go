@@ -101,7 +101,7 @@ func newRepoAddCommand() *cobra.Command {
 			if err := applySettings(&repo.Settings, settings); err != nil {
 				return err
 			}
-			return withInstance(cmd, func(ctx context.Context, in *instance) error {
+			return changeInstance(cmd, func(ctx context.Context, in *instance) error {
 				return in.registry.CreateRepository(ctx, registry.Actor{}, repo, members)
 			})
 		},
@@ -129,7 +129,7 @@ keep_snapshot_days, keep_prerelease_days, unpublish_hours (-1 = never), releases
 			if err != nil {
 				return err
 			}
-			return withInstance(cmd, func(ctx context.Context, in *instance) error {
+			return changeInstance(cmd, func(ctx context.Context, in *instance) error {
 				var bad error
 				err := in.registry.UpdateRepository(ctx, registry.Actor{}, eco, name, members, func(r *registry.Repository) {
 					if visibility != "" {

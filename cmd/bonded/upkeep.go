@@ -313,7 +313,7 @@ func newHoldCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withInstance(cmd, func(ctx context.Context, in *instance) error {
+			return changeInstance(cmd, func(ctx context.Context, in *instance) error {
 				repo, err := in.registry.Repository(ctx, eco, name)
 				if err != nil {
 					return err
