@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,9 +102,7 @@ func crash(t *testing.T, n *node) {
 	}
 	book.audit(t, c)
 	n.stop()
-	if out, ok := n.bonded(true, "fsck", "--deep"); !ok {
-		t.Errorf("bonded fsck after the retries:\n%s", out)
-	}
+	cleanAfterCrash(t, n)
 }
 
 func letter(n int) string { return string("abc"[n]) }
@@ -152,17 +149,11 @@ func killUntil(ctx context.Context, n *node, random *rand.Rand) (kills int) {
 	}
 }
 
-// cleanAfterCrash runs fsck on what the last crash left: the bytes of uploads that it cut off may lie about without a row,
-// which --repair gives them so that collection finds them; beyond that, everything agrees.
+// cleanAfterCrash runs fsck, which exits with 0 if rows, blobs and events agree. It may note blobs of uploads that were cut
+// off, which belong to nothing and are collected a day later.
 func cleanAfterCrash(t *testing.T, n *node) {
 	t.Helper()
-	out, _ := n.bonded(true, "fsck", "--deep", "--repair")
-	for line := range strings.Lines(out) {
-		if !strings.HasPrefix(line, "REPAIRED fsck/blob-unknown") && !strings.Contains(line, " problems, ") {
-			t.Errorf("bonded fsck after the crash: %s", line)
-		}
-	}
 	if out, ok := n.bonded(true, "fsck", "--deep"); !ok {
-		t.Errorf("bonded fsck after the repair:\n%s", out)
+		t.Errorf("bonded fsck after the crash:\n%s", out)
 	}
 }

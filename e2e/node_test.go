@@ -44,7 +44,10 @@ func newNode(t testing.TB, flags ...string) *node {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	n := &node{t: t, data: filepath.Join(t.TempDir(), "data"), addr: l.Addr().String(), up: make(chan struct{})}
+	n := &node{
+		t: t, data: filepath.Join(t.TempDir(), "data"), addr: l.Addr().String(), up: make(chan struct{}),
+		serveFlags: []string{"--access-log", "off"},
+	}
 	n.flags = append([]string{"--data", n.data}, flags...)
 	t.Cleanup(n.end)
 	return n

@@ -28,7 +28,9 @@ type Client struct {
 	// Base is the server's public URL without a trailing slash.
 	Base  string
 	Token string
-	HTTP  *http.Client
+	// Header goes with every request.
+	Header http.Header
+	HTTP   *http.Client
 }
 
 // Release is one generated release.
@@ -125,6 +127,9 @@ func (c *Client) send(ctx context.Context, method, path, authorization string, b
 }
 
 func (c *Client) do(r *http.Request) (Answer, error) {
+	for name, values := range c.Header {
+		r.Header[name] = values
+	}
 	res, err := c.HTTP.Do(r)
 	if err != nil {
 		return Answer{}, err

@@ -9,13 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"bonded/internal/digest"
+	"bonded/internal/durable"
 	"bonded/internal/errs"
 )
 
@@ -41,7 +41,7 @@ type dirStore struct {
 // The folder must be on one file system, and that must have hard links.
 func OpenDir(dir string) (_ Store, err error) {
 	defer errs.Wrap(&err, "blob.OpenDir(%q)", dir)
-	if err := makeDurable(filepath.Clean(dir)); err != nil {
+	if err := durable.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -53,27 +53,6 @@ func OpenDir(dir string) (_ Store, err error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s, nil
-}
-
-// makeDurable makes a folder and its missing parents, each synced into the one above.
-func makeDurable(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if err := makeDurable(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	d, err := os.Open(parent)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // openVolume opens the store in a volume and removes staging files last written before stale.
