@@ -130,6 +130,18 @@ func (l *Line) Stages(ctx context.Context, repo *registry.Repository, kind strin
 // PutPart makes a part durable and adds it to an open stage, replacing one of the same path. The bytes are committed, so
 // the part survives a crash; nobody sees it.
 func (l *Line) PutPart(ctx context.Context, st *Stage, path string, bytes Bytes, detail string) error {
+	return l.putPart(ctx, st, path, bytes, detail, true)
+}
+
+// AddPart is PutPart for a path that keeps its bytes: the same again is a success, others are errs.Conflict with RulePartUsed.
+func (l *Line) AddPart(ctx context.Context, st *Stage, path string, bytes Bytes, detail string) error {
+	return l.putPart(ctx, st, path, bytes, detail, false)
+}
+
+// RulePartUsed is the rule of the refusal of other bytes for a part that is there.
+const RulePartUsed = "intake/part-used"
+
+func (l *Line) putPart(ctx context.Context, st *Stage, path string, bytes Bytes, detail string, replace bool) error {
 	if err := bytes.Commit(ctx); err != nil {
 		return err
 	}
@@ -143,6 +155,15 @@ func (l *Line) PutPart(ctx context.Context, st *Stage, path string, bytes Bytes,
 		}
 		if n == 0 {
 			return errs.New(errs.Conflict, "This stage is closed and takes no more parts.").WithRule("intake/stage-closed")
+		}
+		if !replace {
+			have, err := store.One(ctx, tx, store.Value[string], "select sha256 from stage_part where stage_id = $1 and path = $2", st.ID, path)
+			if err == nil && have != sums[0] {
+				return errs.New(errs.Conflict, "%s has arrived already, with other bytes.", path).WithRule(RulePartUsed)
+			}
+			if err != nil && !errors.Is(err, store.ErrNoRows) {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, `insert into blob (sha256, size, touched_at) values ($1,$2,$3)
 			on conflict (sha256) do update set touched_at = excluded.touched_at`, sums[0], d.Size, now); err != nil {

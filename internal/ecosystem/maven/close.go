@@ -68,14 +68,9 @@ func (d *Door) closeReleases(ctx context.Context, q *door.Request, repo *registr
 	if err := sameCoordinates(l, m); err != nil {
 		return err
 	}
-	p, err := d.hosted(ctx, repo, l.norm())
-	if err != nil {
-		return err
-	}
-	wanted := map[string]string{} // stage key to version
+	wanted := map[string]string{}
 	for _, version := range m.Versioning.Versions {
-		version = strings.TrimSpace(version)
-		if (p == nil || p.Release(version) == nil) && !strings.HasSuffix(version, snapshotSuffix) {
+		if version = strings.TrimSpace(version); !strings.HasSuffix(version, snapshotSuffix) {
 			wanted[keyOf(l.norm(), version, q.Principal)] = version
 		}
 	}
@@ -91,10 +86,6 @@ func (d *Door) closeBuild(ctx context.Context, q *door.Request, repo *registry.R
 	if err := sameCoordinates(l, m); err != nil {
 		return err
 	}
-	p, err := d.hosted(ctx, repo, l.norm())
-	if err != nil {
-		return err
-	}
 	names := map[string]KeptName{}
 	builds := map[string]bool{}
 	base := strings.TrimSuffix(l.version, "SNAPSHOT")
@@ -107,11 +98,7 @@ func (d *Door) closeBuild(ctx context.Context, q *door.Request, repo *registry.R
 	}
 	wanted := map[string]string{}
 	for version := range builds {
-		if got, _, _, ok := SplitSnapshot(version); !ok || got != l.version {
-			continue
-		}
-		of := &location{group: l.group, artifact: l.artifact, version: l.version, fileName: fileName{fileVersion: version}}
-		if p == nil || !complete(p, of) {
+		if got, _, _, ok := SplitSnapshot(version); ok && got == l.version {
 			wanted[keyOf(l.norm(), version, q.Principal)] = version
 		}
 	}
@@ -134,35 +121,39 @@ func noteName(names map[string]KeptName, l *location, v snapshotVersion) {
 	}
 }
 
-// closeStages closes the caller's stages of the wanted keys.
+// closeStages closes those of the caller's stages whose keys are wanted (key to version). One that somebody else was quicker
+// with is closed too, since its files have to agree with what is published. That nothing at all is found for a version that
+// is not published means that parts were lost.
 func (d *Door) closeStages(ctx context.Context, q *door.Request, repo *registry.Repository, norm string, wanted map[string]string, names map[string]KeptName) error {
-	if len(wanted) == 0 {
-		return nil
-	}
 	all, err := d.house.Intake.StagesOf(ctx, repo, stageKind, q.Principal.Name)
 	if err != nil {
 		return err
 	}
+	seen := map[string]bool{}
 	closed := 0
 	for _, st := range all {
-		if _, ok := wanted[st.Key]; !ok {
+		if _, ok := wanted[st.Key]; !ok || seen[st.Key] {
 			continue
 		}
-		delete(wanted, st.Key) // the newest of its key; older ones failed
+		seen[st.Key] = true // the newest of its key; older ones failed
+		if st.State == intake.StageFailed && d.isPublished(ctx, repo, st.Key) {
+			continue
+		}
 		if err := d.close(ctx, repo, q.Principal, st, names); err != nil {
 			return err
 		}
 		closed++
 	}
-	if closed > 0 || len(wanted) == 0 {
+	if closed > 0 {
 		return nil
 	}
-	missing := ""
-	for _, version := range wanted {
-		missing = max(missing, version)
+	for key, version := range wanted {
+		if !seen[key] && !d.isPublished(ctx, repo, key) {
+			return errs.New(errs.Invalid, "The metadata of %s lists %s, but no files of it arrived with this token.", norm, version).
+				WithRule("maven/metadata-empty").WithNext("Deploy the files and the metadata in one run; an unfinished deployment is kept for %d hours.", int(d.house.Intake.StageLife().Hours()))
+		}
 	}
-	return errs.New(errs.Invalid, "The metadata of %s lists %s, but no files of it arrived with this token.", norm, missing).
-		WithRule("maven/metadata-empty").WithNext("Deploy the files and the metadata in one run; an unfinished deployment is kept for %d hours.", int(stageLife.Hours()))
+	return nil
 }
 
 // close examines an open deployment and publishes it whole, or fails it. It may be called again for one whose first closing
@@ -229,6 +220,9 @@ func (d *Door) publish(ctx context.Context, repo *registry.Repository, who acces
 	if err != nil {
 		return err
 	}
+	if published, err := d.publishedOf(ctx, repo, st.Key); err != nil || published != nil {
+		return sameAsPublished(published, parts, err)
+	}
 	s, err := submission(repo, who, group, artifactID, version, parts)
 	if err != nil {
 		return err
@@ -239,24 +233,44 @@ func (d *Door) publish(ctx context.Context, repo *registry.Repository, who acces
 			claim.Names[path] = name
 		}
 	}
-	if len(parts) == 0 && d.isPublished(ctx, repo, st.Key) {
-		return nil // another closing of it was quicker, and its parts are gone because they are published
-	}
 	_, err = d.house.Intake.Publish(ctx, s)
 	return err
 }
 
+// sameAsPublished lets a deployment that was overtaken succeed only if it brought nothing else than what is published.
+func sameAsPublished(p *registry.Project, parts []intake.StagePart, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		f := p.File(part.Path)
+		if f == nil || f.Digests.SHA256 != part.Digests.SHA256 {
+			return usedPath(part.Path)
+		}
+	}
+	return nil
+}
+
 // isPublished reports that the release, or the snapshot build, that a stage's key names is published.
 func (d *Door) isPublished(ctx context.Context, repo *registry.Repository, key string) bool {
-	group, artifactID, version, ok := splitKey(key)
+	p, err := d.publishedOf(ctx, repo, key)
+	return err == nil && p != nil
+}
+
+// publishedOf is the project, if it has the release or the snapshot build that a stage's key names.
+func (d *Door) publishedOf(ctx context.Context, repo *registry.Repository, key string) (*registry.Project, error) {
+	group, artifactID, version, _ := splitKey(key)
 	p, err := d.hosted(ctx, repo, group+":"+artifactID)
-	if !ok || err != nil || p == nil {
-		return false
+	if err != nil || p == nil {
+		return nil, err
 	}
 	coordinates, _, _ := strings.Cut(key, "#")
 	of := &location{group: group, artifact: artifactID, version: version}
 	of.fileVersion = coordinates[strings.LastIndexByte(coordinates, ':')+1:]
-	return complete(p, of)
+	if !complete(p, of) {
+		return nil, nil
+	}
+	return p, nil
 }
 
 // submission makes one release of parts, the POM first, since the first manifest describes the release.

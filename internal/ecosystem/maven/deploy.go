@@ -26,8 +26,6 @@ import (
 const (
 	// stageKind is the kind of the stages of plain deployments.
 	stageKind = "maven-deploy"
-	// stageLife is how long an unclosed deployment is kept.
-	stageLife = 24 * time.Hour
 	// abandonedAfter is when a deployment that sends nothing any more gives way to another of the same version and token.
 	abandonedAfter = 30 * time.Second
 	// maxChecksum bounds the body of a checksum file.
@@ -187,7 +185,7 @@ func (d *Door) putPart(w http.ResponseWriter, r *http.Request, q *door.Request, 
 		return err
 	}
 	key := stageKey(l, q.Principal)
-	defer d.uploading(strconv.FormatInt(repo.ID, 10) + "/" + key)()
+	defer d.uploading(uploadKey(repo, key))()
 	staged, err := d.house.Intake.Receive(ctx, repo, r.Body)
 	if err != nil {
 		return err
@@ -196,7 +194,7 @@ func (d *Door) putPart(w http.ResponseWriter, r *http.Request, q *door.Request, 
 	switch {
 	case published != nil:
 		if published.Digests.SHA256 != staged.Digests().SHA256 {
-			return usedPath(l)
+			return usedPath(l.path)
 		}
 	case p != nil && complete(p, l):
 		if err := d.extend(ctx, q, repo, l, staged); err != nil {
@@ -216,8 +214,8 @@ func (d *Door) putPart(w http.ResponseWriter, r *http.Request, q *door.Request, 
 // deploymentHeader tells the id of the open deployment that a part went to, for the publishing API.
 const deploymentHeader = "X-Bonded-Deployment"
 
-func usedPath(l *location) error {
-	return errs.New(errs.Conflict, "%s is published here with other bytes, and a published file never changes.", l.path).
+func usedPath(path string) error {
+	return errs.New(errs.Conflict, "%s is published here with other bytes, and a published file never changes.", path).
 		WithRule("registry/file-used").WithNext("Deploy under a new version.")
 }
 
@@ -229,7 +227,7 @@ func alreadyPublished(p *registry.Project, l *location, length int64) (*registry
 	}
 	if f := p.File(l.path); f != nil {
 		if length >= 0 && length != f.Digests.Size {
-			return nil, usedPath(l)
+			return nil, usedPath(l.path)
 		}
 		return f, nil
 	}
@@ -301,47 +299,62 @@ func (d *Door) othersUploading(key string) bool {
 // staged already come from another run of the build: an abandoned deployment gives way to it as a whole, so that the parts
 // of two runs never mix; one that is under way does not.
 func (d *Door) addPart(ctx context.Context, q *door.Request, repo *registry.Repository, l *location, key string, closes bool, bytes intake.Bytes) (*intake.Stage, error) {
+	st, err := d.openStage(ctx, q, repo, key, closes)
+	if err != nil {
+		return nil, err
+	}
+	err = d.house.Intake.AddPart(ctx, st, l.path, bytes, "")
+	if e := errs.Public(err); err == nil || e.Rule != intake.RulePartUsed {
+		return st, err
+	}
+	last, err := d.lastArrival(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	if d.othersUploading(uploadKey(repo, key)) || d.house.Clock.Now().Sub(last) < abandonedAfter {
+		return nil, errs.New(errs.Conflict, "Another deployment of %s %s with this token is under way, with other bytes for %s.", l.norm(), l.fileVersion, l.path).
+			WithRule("maven/deployment-open").WithNext("Wait until it ends; one that sends nothing for %d seconds gives way.", int(abandonedAfter.Seconds()))
+	}
+	if err := d.house.Intake.DropStage(ctx, st.ID); err != nil {
+		return nil, err
+	}
+	if st, err = d.openStage(ctx, q, repo, key, closes); err != nil {
+		return nil, err
+	}
+	return st, d.house.Intake.AddPart(ctx, st, l.path, bytes, "")
+}
+
+// openStage finds or opens the stage of a key, with its detail.
+func (d *Door) openStage(ctx context.Context, q *door.Request, repo *registry.Repository, key string, closes bool) (*intake.Stage, error) {
 	line := d.house.Intake
-	st, err := line.OpenStage(ctx, repo, stageKind, key, q.Principal.Name, stageLife)
-	if err != nil {
-		return nil, err
+	st, err := line.OpenStage(ctx, repo, stageKind, key, q.Principal.Name, line.StageLife())
+	if err != nil || st.Detail != "{}" {
+		return st, err
 	}
-	have, err := line.Parts(ctx, st.ID)
-	if err != nil {
-		return nil, err
-	}
+	first := deployment{Token: q.Principal.TokenID, Closes: closes}
+	return line.EditStage(ctx, st.ID, func(s *intake.Stage) error {
+		if s.Detail == "{}" {
+			s.Detail = first.text()
+		}
+		return nil
+	})
+}
+
+// lastArrival is when the stage's last part came.
+func (d *Door) lastArrival(ctx context.Context, st *intake.Stage) (time.Time, error) {
 	last := st.Created
-	clash := false
-	for _, part := range have {
+	parts, err := d.house.Intake.Parts(ctx, st.ID)
+	for _, part := range parts {
 		if part.Received.After(last) {
 			last = part.Received
 		}
-		clash = clash || part.Path == l.path && part.Digests.SHA256 != bytes.Digests().SHA256
 	}
-	if clash {
-		if d.othersUploading(strconv.FormatInt(repo.ID, 10)+"/"+key) || d.house.Clock.Now().Sub(last) < abandonedAfter {
-			return nil, errs.New(errs.Conflict, "Another deployment of %s %s with this token is under way, with other bytes for %s.", l.norm(), l.fileVersion, l.path).
-				WithRule("maven/deployment-open").WithNext("Wait until it ends; one that sends nothing for %d seconds gives way.", int(abandonedAfter.Seconds()))
-		}
-		if err := line.DropStage(ctx, st.ID); err != nil {
-			return nil, err
-		}
-		if st, err = line.OpenStage(ctx, repo, stageKind, key, q.Principal.Name, stageLife); err != nil {
-			return nil, err
-		}
-	}
-	if st.Detail == "{}" {
-		first := deployment{Token: q.Principal.TokenID, Closes: closes}
-		if _, err := line.EditStage(ctx, st.ID, func(s *intake.Stage) error {
-			if s.Detail == "{}" {
-				s.Detail = first.text()
-			}
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	return st, line.PutPart(ctx, st, l.path, bytes, "")
+	return last, err
+}
+
+// uploadKey names an open deployment on this node.
+func uploadKey(repo *registry.Repository, key string) string {
+	return strconv.FormatInt(repo.ID, 10) + "/" + key
 }
 
 func (d *Door) part(ctx context.Context, stage, path string) (p intake.StagePart, ok bool, err error) {

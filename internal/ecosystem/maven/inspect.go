@@ -1,7 +1,7 @@
 package maven
 
 import (
-	"encoding/json"
+	"encoding/json/v2"
 	"io"
 	"path"
 	"strconv"

@@ -116,12 +116,8 @@ func (a *api) putStaged(w http.ResponseWriter, r *http.Request, name string, l *
 	if err != nil {
 		return err
 	}
-	part, staged, err := a.d.part(ctx, st.ID, l.path)
-	if err != nil {
-		return err
-	}
 	if l.sum != "" {
-		return a.stagedChecksum(w, r, st, part, staged, l)
+		return a.stagedChecksum(w, r, st, l)
 	}
 	if limit := line.FileLimit(a.repo); r.ContentLength > limit {
 		return tooLarge(a.repo, limit)
@@ -131,11 +127,12 @@ func (a *api) putStaged(w http.ResponseWriter, r *http.Request, name string, l *
 		return err
 	}
 	defer bytes.Discard()
-	if staged && part.Digests.SHA256 != bytes.Digests().SHA256 {
+	err = line.AddPart(ctx, st, l.path, bytes, "")
+	if err != nil && errs.Public(err).Rule == intake.RulePartUsed {
 		return errs.New(errs.Conflict, "%s is in the staging area %q already, with other bytes.", l.path, name).WithRule("maven/staging-used").
 			WithNext("Drop the area with DELETE %s/%sstaging/%s, or deploy to another one.", a.q.Base, apiPrefix, name)
 	}
-	if err := line.PutPart(ctx, st, l.path, bytes, ""); err != nil {
+	if err != nil {
 		return err
 	}
 	w.Header().Set(deploymentHeader, st.ID)
@@ -143,8 +140,12 @@ func (a *api) putStaged(w http.ResponseWriter, r *http.Request, name string, l *
 	return nil
 }
 
-func (a *api) stagedChecksum(w http.ResponseWriter, r *http.Request, st *intake.Stage, part intake.StagePart, staged bool, l *location) error {
+func (a *api) stagedChecksum(w http.ResponseWriter, r *http.Request, st *intake.Stage, l *location) error {
 	body, err := readChecksum(r.Body)
+	if err != nil {
+		return err
+	}
+	part, staged, err := a.d.part(r.Context(), st.ID, l.path)
 	if err != nil {
 		return err
 	}
