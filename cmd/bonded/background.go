@@ -16,6 +16,7 @@ const (
 	kindCollect jobs.Kind = "storage.collect"
 	kindRetain  jobs.Kind = "storage.retain"
 	kindExpire  jobs.Kind = "stage.expire"
+	kindIdle    jobs.Kind = "stage.close-idle"
 	kindWatch   jobs.Kind = "operator.watch"
 )
 
@@ -26,6 +27,9 @@ func (in *instance) newQueue() *jobs.Queue {
 		_, err := in.intake.ExpireStages(ctx)
 		return err
 	})
+	if idle, ok := in.doors.Door("maven").(interface{ CloseIdle(context.Context) error }); ok {
+		q.Every(kindIdle, time.Minute, func(ctx context.Context, _ jobs.Job) error { return idle.CloseIdle(ctx) })
+	}
 	q.Every(kindCollect, 6*time.Hour, func(ctx context.Context, _ jobs.Job) error {
 		c, err := upkeep.Collect(ctx, in.db, in.blobs, in.house.Clock.Now(), false)
 		if err == nil && c.Blobs > 0 {

@@ -94,6 +94,7 @@ func (in *instance) wire(ctx context.Context) (err error) {
 	}
 	in.registry, err = registry.New(ctx, registry.Options{
 		DB: in.db, Feed: in.feed, Blobs: in.blobs, Clock: c, Formats: formats(), CacheBytes: uint64(in.cfg.CacheProjects),
+		Defaults: registry.Settings{KeepSnapshots: in.cfg.KeepSnapshots, KeepPrereleaseDays: int(in.cfg.KeepPrereleases.Hours() / 24)},
 	})
 	if err != nil {
 		return err
@@ -102,7 +103,7 @@ func (in *instance) wire(ctx context.Context) (err error) {
 	in.gate = access.NewGate(access.Options{DB: in.db, Feed: in.feed, Accounts: in.accounts, Clock: c, AnonymousRead: in.cfg.ReadAnonymously()})
 	in.usage = usage.New(in.db, c, in.log)
 	in.intake = intake.New(intake.Options{
-		Registry: in.registry, Blobs: in.blobs, Gate: in.gate, Clock: c, Log: in.log, FileLimit: int64(in.cfg.MaxFileSize), Room: in.room,
+		Registry: in.registry, Blobs: in.blobs, Gate: in.gate, Clock: c, Log: in.log, FileLimit: int64(in.cfg.MaxFileSize), StageLife: in.cfg.StageExpiry, Room: in.room,
 	})
 	in.house = &door.House{
 		Registry: in.registry, Intake: in.intake, Gate: in.gate, Accounts: in.accounts, Blobs: in.blobs, Usage: in.usage,

@@ -61,7 +61,7 @@ type Config struct {
 	ACMEDirectory string   `name:"acme-directory" verbs:"serve" outbound:"the certificate authority that issues this server's certificate" doc:"directory URL of the ACME authority; empty is Let's Encrypt"`
 	ACMECAFile    string   `name:"acme-ca-file" verbs:"serve" doc:"PEM file of the authority that signed the ACME server's own certificate"`
 
-	SignUp        string `name:"sign-up" company:"closed" public:"open" oneof:"closed|open" verbs:"serve" doc:"whether strangers may make an account"`
+	SignUp        string `name:"sign-up" company:"closed" public:"open" oneof:"closed|open" verbs:"serve" doc:"whether strangers may make an account, once accounts can be made by other means than bonded admin user add"`
 	AnonymousRead string `name:"anonymous-read" company:"loopback" public:"on" oneof:"off|loopback|on" verbs:"common" doc:"whether new repositories are readable without a token, loopback meaning only while nobody else can connect"`
 
 	BlobRedirect string `name:"blob-redirect" default:"off" oneof:"off|signed" verbs:"serve" doc:"send downloads through signed links (60 s) of the object store"`
@@ -80,8 +80,8 @@ type Config struct {
 	JobWorkers      int           `name:"job-workers" default:"4" verbs:"serve" doc:"background jobs that run at once"`
 	CacheDocuments  Bytes         `name:"cache-documents" default:"96MiB" verbs:"serve" doc:"memory for rendered documents"`
 	CacheProjects   Bytes         `name:"cache-projects" default:"48MiB" verbs:"serve" doc:"memory for the facts of projects"`
-	KeepSnapshots   int           `name:"keep-snapshots" verbs:"serve" doc:"builds of a moving version that a new repository keeps; 0 keeps all"`
-	KeepPrereleases time.Duration `name:"keep-prereleases" verbs:"serve" doc:"age at which a new repository drops pre-releases, such as 90d; 0 keeps all"`
+	KeepSnapshots   int           `name:"keep-snapshots" verbs:"common" doc:"builds of a moving version that a new repository keeps; 0 keeps all"`
+	KeepPrereleases time.Duration `name:"keep-prereleases" verbs:"common" doc:"age at which a new repository drops pre-releases, such as 90d; 0 keeps all"`
 	BackupMaxAge    time.Duration `name:"backup-max-age" verbs:"serve" doc:"age of the last backup above which a warning is logged; 0 turns it off"`
 	AccessLog       string        `name:"access-log" default:"writes" oneof:"off|writes|all" verbs:"serve" doc:"requests that are logged"`
 

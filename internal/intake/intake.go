@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"bonded/internal/access"
 	"bonded/internal/blob"
@@ -26,6 +27,8 @@ type Line struct {
 	log      *slog.Logger
 	// fileLimit is the profile's largest file, in bytes.
 	fileLimit int64
+	// stageLife is how long a stage that nobody closes is kept.
+	stageLife time.Duration
 	// room reports whether the disk takes more; nil means always.
 	room func() error
 }
@@ -39,13 +42,18 @@ type Options struct {
 	Log      *slog.Logger
 	// FileLimit is the largest file of a repository that sets none itself, in bytes.
 	FileLimit int64
+	// StageLife is how long a stage that nobody closes is kept; 0 means 24 hours.
+	StageLife time.Duration
 	// Room refuses publishes when storage runs out; nil means there is always room.
 	Room func() error
 }
 
 // New makes the line.
 func New(o Options) *Line {
-	return &Line{registry: o.Registry, blobs: o.Blobs, gate: o.Gate, clock: o.Clock, log: o.Log, fileLimit: o.FileLimit, room: o.Room}
+	if o.StageLife == 0 {
+		o.StageLife = 24 * time.Hour
+	}
+	return &Line{registry: o.Registry, blobs: o.Blobs, gate: o.Gate, clock: o.Clock, log: o.Log, fileLimit: o.FileLimit, stageLife: o.StageLife, room: o.Room}
 }
 
 // Bytes are an artifact's bytes on their way in: freshly staged, or parts of a stage that arrived earlier.
@@ -115,6 +123,9 @@ func (l *Line) FileLimit(repo *registry.Repository) int64 {
 	}
 	return l.fileLimit
 }
+
+// StageLife is how long a stage that nobody closes is kept.
+func (l *Line) StageLife() time.Duration { return l.stageLife }
 
 // Receive stages the bytes of one file, hashing once. The caller defers Discard on what it gets. A reader that fails or ends
 // early leaves nothing behind.

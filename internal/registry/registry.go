@@ -19,11 +19,12 @@ import (
 
 // Registry is the facts: every repository of this instance.
 type Registry struct {
-	db      *store.DB
-	feed    *events.Feed
-	blobs   blob.Store
-	clock   clock.Clock
-	formats map[string]Format
+	db       *store.DB
+	feed     *events.Feed
+	blobs    blob.Store
+	clock    clock.Clock
+	formats  map[string]Format
+	defaults Settings
 
 	repos     atomic.Pointer[catalog]
 	reposMu   sync.Mutex
@@ -50,6 +51,8 @@ type Options struct {
 	Blobs   blob.Store
 	Clock   clock.Clock
 	Formats []Format
+	// Defaults are what a new hosted repository keeps of builds and pre-releases where nothing else is said.
+	Defaults Settings
 	// CacheBytes bounds the project snapshots kept in memory; 0 means 48 MiB.
 	CacheBytes uint64
 }
@@ -59,7 +62,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 48 << 20
 	}
-	r := &Registry{db: o.DB, feed: o.Feed, blobs: o.Blobs, clock: o.Clock, formats: map[string]Format{}}
+	r := &Registry{db: o.DB, feed: o.Feed, blobs: o.Blobs, clock: o.Clock, formats: map[string]Format{}, defaults: o.Defaults}
 	for _, f := range o.Formats {
 		r.formats[f.Type()] = f
 	}

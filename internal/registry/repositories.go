@@ -23,6 +23,14 @@ func (r *Registry) CreateRepository(ctx context.Context, actor Actor, repo Repos
 	if err := r.checkRepository(repo); err != nil {
 		return err
 	}
+	if repo.Kind == Hosted {
+		if repo.Settings.KeepSnapshots == 0 {
+			repo.Settings.KeepSnapshots = r.defaults.KeepSnapshots
+		}
+		if repo.Settings.KeepPrereleaseDays == 0 {
+			repo.Settings.KeepPrereleaseDays = r.defaults.KeepPrereleaseDays
+		}
+	}
 	return r.Change(ctx, actor, func(c *Change) error {
 		settings, err := json.Marshal(repo.Settings)
 		if err != nil {
