@@ -6,16 +6,19 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"bonded/internal/api"
 	"bonded/internal/config"
 	"bonded/internal/errs"
 	"bonded/internal/events"
 	"bonded/internal/metric"
 	"bonded/internal/server"
+	"bonded/internal/web"
 )
 
 func newServeCommand() *cobra.Command {
@@ -86,12 +89,18 @@ func (in *instance) reloadOnHangup(ctx context.Context, srv *server.Server) {
 
 // handler answers everything but the health pages.
 func (in *instance) handler() http.Handler {
+	pages := web.New(in.house, web.Options{})
+	management := api.New(in.house, pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if in.doors.Match(r.URL.EscapedPath()) {
+		path := r.URL.EscapedPath()
+		switch {
+		case in.doors.Match(path):
 			in.doors.ServeHTTP(w, r)
-			return
+		case path == "/api" || strings.HasPrefix(path, "/api/"):
+			management.ServeHTTP(w, r)
+		default:
+			pages.ServeHTTP(w, r)
 		}
-		http.NotFound(w, r)
 	})
 }
 

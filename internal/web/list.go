@@ -70,7 +70,7 @@ func (s *Site) list(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) listView(ctx context.Context, text, filter, page string) (listView, error) {
-	v := listView{Query: searchText(text), Filter: filter}
+	v := listView{Query: SearchText(text), Filter: filter}
 	number, err := pageNumber(page)
 	if err != nil {
 		return v, err
@@ -182,8 +182,8 @@ func filters(repos []*registry.Repository, chosen string) []choices {
 	return out
 }
 
-// searchText makes what was typed safe to search for: bounded, valid, without control characters.
-func searchText(s string) string {
+// SearchText makes what was typed safe to search for: bounded, valid, without control characters.
+func SearchText(s string) string {
 	s = strings.ToValidUTF8(s, "")
 	s = strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {

@@ -103,8 +103,8 @@ func (s *Site) packagePage(w http.ResponseWriter, r *http.Request, escaped strin
 		return noPackage(q, name)
 	}
 	p, err := q.Project(ctx, norm)
-	if errs.Is(err, errs.NotFound) {
-		return errs.Public(err).WithNext("Search for it under another name.")
+	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Unauthenticated) { // a member that not everybody may read keeps its names to itself
+		return noPackage(q, name)
 	}
 	if err != nil {
 		return err
@@ -277,7 +277,7 @@ func (v *packageView) fillFiles() {
 	for _, f := range v.Release.Files {
 		v.Size += f.Digests.Size
 		if len(v.Files) < filesShown {
-			v.Files = append(v.Files, fileRow{File: f, URL: v.Base + "/" + escapePath(f.Path), Digests: digestsOf(v.Project.Repo.Ecosystem, &f.Digests)})
+			v.Files = append(v.Files, fileRow{File: f, URL: v.Base + "/" + EscapePath(f.Path), Digests: digestsOf(v.Project.Repo.Ecosystem, &f.Digests)})
 		}
 	}
 	v.MoreFiles = len(v.Release.Files) - len(v.Files)

@@ -84,8 +84,8 @@ func webAddress(raw string) (string, bool) {
 	return u.String(), true
 }
 
-// escapePath escapes a slash-separated path segment by segment; "@", ":" and "+" stay, as the ecosystems' own sites write them.
-func escapePath(path string) string {
+// EscapePath escapes a slash-separated path segment by segment; "@", ":" and "+" stay, as the ecosystems' own sites write them.
+func EscapePath(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		segments[i] = strings.ReplaceAll(url.PathEscape(s), "%2B", "+")
@@ -96,7 +96,7 @@ func escapePath(path string) string {
 // PackagePath is the path of a package's page below the public URL: the name as it stands, its slashes included, so that
 // @scope/name, vendor/name and group:artifact read as people write them.
 func PackagePath(repository, norm string) string {
-	return "/packages/" + repository + "/" + escapePath(norm)
+	return "/packages/" + repository + "/" + EscapePath(norm)
 }
 
 // clip cuts text for a line of a list, at a word's end where there is one.
