@@ -46,6 +46,7 @@ func verbs() []*cobra.Command {
 		newMigrateCommand(),
 		newConfigCommand(),
 		newClientCommand(),
+		newDemoCommand(),
 	}
 }
 
