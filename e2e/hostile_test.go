@@ -39,7 +39,7 @@ func TestHostileRequests(t *testing.T) {
 			if got != status {
 				t.Fatalf("status %s, want %s\n%s", got, status, answer)
 			}
-		if !strings.Contains(answer, words) {
+			if !strings.Contains(answer, words) {
 				t.Fatalf("the answer does not say %q:\n%s", words, answer)
 			}
 			for _, leak := range []string{c.Token, "goroutine", "/internal/", ".go:", "SQLITE", "sqlstate"} {
