@@ -196,6 +196,9 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "60")
 	}
 	body := refusal{Status: "error", Message: printable(e.Sentence())}
+	if status == http.StatusUnauthorized {
+		body.Message += " Composer keeps it after `composer config --global --auth http-basic." + printable(r.Host) + " token TOKEN`."
+	}
 	if status != http.StatusNotFound || strings.Contains(r.URL.Path, distsRoot) {
 		// That a repository has no such package is no news: clients ask several for each name.
 		body.Warning = body.Message

@@ -146,7 +146,7 @@ func parseDistPath(path string) (dist, error) {
 	if norm, ok := NormalizeName(d.name); !ok || norm != d.name {
 		return dist{}, none
 	}
-	if d.version, ok = unescapeVersion(parts[2]); !ok || d.version == "" || len(d.version) > maxVersion+64 {
+	if d.version, ok = unescapeVersion(parts[2]); !ok || d.version == "" || !isWord(d.version[0]) || len(d.version) > maxVersion+64 {
 		return dist{}, none
 	}
 	d.reference, ok = strings.CutSuffix(parts[3], "."+distType)
