@@ -3,6 +3,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 
 	"bonded/internal/errs"
@@ -78,8 +79,9 @@ type Resource struct {
 	// Repository is "ecosystem/name"; Visibility its visibility: "anonymous", "internal" or "private".
 	Repository string
 	Visibility string
-	// Project is the normalized name; empty for the repository as a whole.
-	Project string
+	// Project is the normalized name; empty for the repository as a whole. Display is how its publisher spelled it, for
+	// messages; empty where that is not known.
+	Project, Display string
 	// Exists reports that the project exists; Owners are the accounts that own it.
 	Exists bool
 	Owners []int64
@@ -136,7 +138,7 @@ func describe(r Resource) string {
 	if r.Project == "" {
 		return "the repository " + r.Repository
 	}
-	return r.Project + " in " + r.Repository
+	return cmp.Or(r.Display, r.Project) + " in " + r.Repository
 }
 
 func exampleScope(a Action, r Resource) string {

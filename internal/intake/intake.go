@@ -361,7 +361,7 @@ func ResourceOf(repo *registry.Repository, norm string, current *registry.Projec
 	if current == nil {
 		return r
 	}
-	r.Exists = true
+	r.Exists, r.Display = true, current.Display
 	for _, o := range current.Owners {
 		r.Owners = append(r.Owners, o.AccountID)
 	}
