@@ -108,10 +108,14 @@ func TestEveryVisibleChangeMovesValidators(t *testing.T) {
 	env, c := kitchenHouse(t)
 	get := func(headers ...string) doortest.Answer { return c.do(http.MethodGet, "/@acme/kitchen", "", headers...) }
 	steps := map[string]func(){
-		"tag":       func() { c.want(http.StatusCreated, http.MethodPut, "/-/package/@acme%2fkitchen/dist-tags/beta", `"1.2.3"`) },
-		"untag":     func() { c.want(http.StatusOK, http.MethodDelete, "/-/package/@acme%2fkitchen/dist-tags/beta", "") },
-		"deprecate": func() { c.want(http.StatusOK, http.MethodPut, "/@acme/kitchen", `{"versions":{"1.2.3":{"deprecated":"old"}}}`) },
-		"publish":   func() { c.publish("@acme/kitchen", "3.0.0") },
+		"tag": func() {
+			c.want(http.StatusCreated, http.MethodPut, "/-/package/@acme%2fkitchen/dist-tags/beta", `"1.2.3"`)
+		},
+		"untag": func() { c.want(http.StatusOK, http.MethodDelete, "/-/package/@acme%2fkitchen/dist-tags/beta", "") },
+		"deprecate": func() {
+			c.want(http.StatusOK, http.MethodPut, "/@acme/kitchen", `{"versions":{"1.2.3":{"deprecated":"old"}}}`)
+		},
+		"publish": func() { c.publish("@acme/kitchen", "3.0.0") },
 	}
 	for _, name := range []string{"tag", "untag", "deprecate", "publish"} {
 		before := get()
