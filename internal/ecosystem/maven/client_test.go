@@ -166,7 +166,9 @@ func (c *client) metadata(group, artifactID, version string) error {
 		if err != nil {
 			return err
 		}
-		versions = m.Versioning.Versions
+		if m.Versioning != nil { // else it is a group's plugins
+			versions = m.Versioning.Versions
+		}
 	} else if status != http.StatusNotFound {
 		return fmt.Errorf("GET %s: %d %s", path, status, body)
 	}
