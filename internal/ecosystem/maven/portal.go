@@ -269,6 +269,9 @@ func (a *api) publish(ctx context.Context, st *intake.Stage) error {
 	case stagingKind:
 		return a.publishArea(ctx, st)
 	}
+	if st.State == intake.StagePublished {
+		return nil // the answer to an earlier request was lost
+	}
 	line := a.d.house.Intake
 	var detail portalDetail
 	move := func(to intake.StageState, state string, from ...intake.StageState) error {
