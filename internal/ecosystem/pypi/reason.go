@@ -21,10 +21,11 @@ const (
 	maxReason   = 1000
 )
 
-// speaksReason reports answers whose reason phrase somebody sees: refusals, on the only version of HTTP that has one. What
-// is merely absent keeps its connection, since installers ask for much that is.
+// speaksReason reports answers whose reason phrase somebody sees: refusals, on the only version of HTTP that has one. A page
+// that is merely absent keeps its connection, since installers ask for many that are.
 func speaksReason(r *http.Request, status int) bool {
-	return r.ProtoMajor == 1 && status >= 400 && status != http.StatusNotFound && status != http.StatusMethodNotAllowed
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return r.ProtoMajor == 1 && status >= 400 && !(read && status == http.StatusNotFound)
 }
 
 // writeReason writes a whole answer with the sentence as reason phrase and ends the connection; net/http has no way to set

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"bonded/internal/door"
 	"bonded/internal/errs"
@@ -109,7 +108,7 @@ func (f newsFeed) render(ctx context.Context, m members) ([]byte, error) {
 			link += "/" + escapeSegment(u.Version)
 			title = u.Display + " " + u.Version
 		}
-		doc.Channel.Items = append(doc.Channel.Items, rssItem{title, link, link, u.Summary, u.At.UTC().Format(time.RFC1123)})
+		doc.Channel.Items = append(doc.Channel.Items, rssItem{title, link, link, u.Summary, u.At.UTC().Format(http.TimeFormat)})
 	}
 	var b bytes.Buffer
 	b.WriteString(xml.Header)

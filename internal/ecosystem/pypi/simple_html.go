@@ -35,7 +35,7 @@ func (d simpleDetail) html() []byte {
 	}
 	startHTML(&b, "Links for "+d.Name, status)
 	for _, f := range d.Files {
-		b.WriteString(`<a href="` + html.EscapeString(f.URL) + "#sha256=" + f.Hashes["sha256"] + `"`)
+		b.WriteString(`    <a href="` + html.EscapeString(f.URL) + "#sha256=" + f.Hashes["sha256"] + `"`)
 		if f.RequiresPython != "" {
 			b.WriteString(` data-requires-python="` + html.EscapeString(f.RequiresPython) + `"`)
 		}

@@ -13,11 +13,11 @@ import (
 // Limits of an XML-RPC request, and of the only values that the known methods take.
 const (
 	maxCallBytes  = 64 << 10
-	maxCallDepth  = 8
+	maxCallDepth  = 16
 	maxCallParams = 8
 )
 
-// xmlCall is a request: a method and its parameters, each an int64 or a string.
+// xmlCall is a request: a method and its parameters, each an int64, a string, or nil for what is neither.
 type xmlCall struct {
 	method string
 	params []any
@@ -25,7 +25,8 @@ type xmlCall struct {
 
 var errCall = errors.New("the request is not an XML-RPC call with plain parameters")
 
-// parseCall reads a <methodCall>. It knows integers and strings; everything else, and everything large or deep, is refused.
+// parseCall reads a <methodCall>. It knows integers and strings, and takes any other value for none; what is large or deep is
+// refused.
 func parseCall(r io.Reader) (xmlCall, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxCallBytes+1))
 	if err != nil {
@@ -35,7 +36,12 @@ func parseCall(r io.Reader) (xmlCall, error) {
 		return xmlCall{}, errCall
 	}
 	p := callParser{d: xml.NewDecoder(bytes.NewReader(raw))}
-	p.d.Strict = true
+	p.d.CharsetReader = func(charset string, r io.Reader) (io.Reader, error) {
+		if strings.EqualFold(charset, "ascii") || strings.EqualFold(charset, "us-ascii") {
+			return r, nil // part of UTF-8, and all that mirrors write
+		}
+		return nil, errCall
+	}
 	for {
 		token, err := p.d.Token()
 		if errors.Is(err, io.EOF) {
@@ -96,8 +102,10 @@ func (p *callParser) end(at string) bool {
 		if text := p.text.String(); strings.TrimSpace(text) != "" { // a bare value is a string
 			p.call.params = append(p.call.params, text)
 		}
+	case "methodCall/params/param/value/array", "methodCall/params/param/value/struct", "methodCall/params/param/value/nil":
+		p.call.params = append(p.call.params, nil)
 	default:
-		return false
+		return strings.HasPrefix(at, "methodCall/params/param/value/")
 	}
 	return len(p.call.params) <= maxCallParams
 }
