@@ -357,7 +357,7 @@ func TestTheLoginPageIsOpenAndPlain(t *testing.T) {
 	if a.Status != http.StatusOK || a.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("%d %v", a.Status, a.Header)
 	}
-	for _, text := range []string{"bonded admin token add", "cargo login --registry local", "sparse+" + b.URL + "/cargo/local/", "<html lang=\"en\">"} {
+	for _, text := range []string{"bonded admin token add", "cargo login --registry bonded", "sparse+" + b.URL + "/cargo/local/", "<html lang=\"en\">"} {
 		if !strings.Contains(a.Body, text) {
 			t.Errorf("the page lacks %q", text)
 		}

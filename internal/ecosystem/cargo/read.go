@@ -181,7 +181,6 @@ func positive(text string, absent, most int) int {
 // serveLogin answers the page that `cargo login` tells people to open (cargo.md §1.6, §2.1).
 func serveLogin(w http.ResponseWriter, r *http.Request, q *door.Request) {
 	index, repo := html.EscapeString("sparse+"+q.Base+"/"), html.EscapeString(q.Repo.Path())
-	name := html.EscapeString(q.Repo.Name)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'")
@@ -199,15 +198,13 @@ func serveLogin(w http.ResponseWriter, r *http.Request, q *door.Request) {
 <main>
 <h1>Token for `+repo+`</h1>
 <p>Ask an administrator of this Bonded for a token, or, if you are one, make it where the server runs. The command prints the token once:</p>
-<pre>bonded admin token add --user YOU --scope read,publish,yank,owners:`+repo+`</pre>
-<p>Name the registry in <code>~/.cargo/config.toml</code>:</p>
-<pre>[registry]
-global-credential-providers = ["cargo:token"]
-
-[registries.`+name+`]
-index = "`+index+`"</pre>
+<pre>bonded admin token add --user YOU --scope 'read,publish,yank,owners:cargo/*'</pre>
+<p>Name the registry in <code>~/.cargo/config.toml</code>, here <code>bonded</code>:</p>
+<pre>[registries.bonded]
+index = "`+index+`"
+credential-provider = "cargo:token"</pre>
 <p>Then paste the token into the command that sent you here:</p>
-<pre>cargo login --registry `+name+`</pre>
+<pre>cargo login --registry bonded</pre>
 </main>
 </body>
 </html>
