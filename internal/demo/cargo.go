@@ -44,8 +44,8 @@ bonded-demo = { version = "1", registry = "bonded" }
 }
 
 func tourCargo(ctx context.Context, t *tour) error {
-	made, user, again := filepath.Join(t.work, "bonded-demo"), filepath.Join(t.work, "user"), filepath.Join(t.work, "again")
-	for dir, files := range map[string]map[string]string{made: crate("a crate out of bond"), user: crateUser, again: crateUser} {
+	made, user := filepath.Join(t.work, "bonded-demo"), filepath.Join(t.work, "user")
+	for dir, files := range map[string]map[string]string{made: crate("a crate out of bond"), user: crateUser} {
 		if err := write(dir, files); err != nil {
 			return err
 		}
@@ -70,11 +70,11 @@ func tourCargo(ctx context.Context, t *tour) error {
 	if err := t.quarantine(ctx, "bonded-demo"); err != nil {
 		return err
 	}
-	// What cargo has downloaded once it would take from its own store.
+	// A lock file leads to the crate itself; what cargo has downloaded once it would take from its own store.
 	if err := os.RemoveAll(filepath.Join(t.home, ".cargo", "registry")); err != nil {
 		return err
 	}
-	return t.refused(ctx, "quarantine", again, said{lines: regexp.MustCompile(`^error|bonded-demo|quarantine`), most: 4}, "cargo", "fetch")
+	return t.refused(ctx, "quarantine", user, said{lines: regexp.MustCompile(`^error|quarantine|HTTP`), most: 4}, "cargo", "fetch", "--locked")
 }
 
 func (t *tour) verifyCrate(ctx context.Context) error {

@@ -139,7 +139,7 @@ func tourMaven(ctx context.Context, t *tour) error {
 	if err := t.writeJar("other words"); err != nil {
 		return err
 	}
-	refusal := said{lines: regexp.MustCompile(`ERROR.*(Failed to|Could not|status)`), most: 1, shown: "mvn deploy:deploy-file (other bytes, same version)"}
+	refusal := said{lines: regexp.MustCompile(`ERROR.*?(Could not transfer .*?)(?:, instance=.*| -> \[Help.*)?$`), most: 1, shown: "mvn deploy:deploy-file (other bytes, same version)"}
 	if err := t.refused(ctx, "replace", t.work, refusal, "mvn", publish...); err != nil {
 		return err
 	}

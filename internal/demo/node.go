@@ -65,7 +65,7 @@ func tourNode(ctx context.Context, t *tour) error {
 	if err := write(made, module("other words")); err != nil {
 		return err
 	}
-	refusal := said{lines: regexp.MustCompile(`npm (error|ERR!) (code|[0-9]{3}|.*(annot|quarantine|examination|already))`), most: 3}
+	refusal := said{lines: regexp.MustCompile(`npm (?:error|ERR!) (?:\d{3} \d{3} .*|You cannot .*|.*quarantined.*)`), most: 3}
 	if err := t.refused(ctx, "replace", made, refusal, "npm", "publish"); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (t *tour) verifyModule(ctx context.Context, user string) error {
 	if err := json.Unmarshal(doc, &index); err != nil {
 		return t.failed("verify", err)
 	}
-	return t.verified("sha512", "sha512-"+sums.sha512, index.Versions["1.0.0"].Dist.Integrity, "the tarball that npm stored and locked")
+	return t.verified("sha512", sums.sha512, strings.TrimPrefix(index.Versions["1.0.0"].Dist.Integrity, "sha512-"), "the tarball that npm stored and locked")
 }
 
 // otherNodeClients installs with pnpm and yarn, if they are here.

@@ -72,16 +72,16 @@ func (p *page) step(s step) {
 	if s.took > 0 {
 		took = fmt.Sprintf("%.1f s", s.took.Seconds())
 	}
-	for i, line := range wrap(s.what, p.columns()-32) {
+	for i, line := range wrap(s.what, p.columns()-30) {
 		if i > 0 {
-			fmt.Fprintf(p.out, "%30s%s\n", "", p.paint(blue, line))
+			fmt.Fprintf(p.out, "%29s%s\n", "", p.paint(blue, line))
 			continue
 		}
 		fmt.Fprintf(p.out, "  %-10s %s %s  %s\n", s.title, mark, p.paint(faint, fmt.Sprintf("%6s", took)), p.paint(blue, line))
 	}
 	for _, word := range s.words {
-		for _, line := range wrap(strings.TrimSpace(word), p.columns()-34) {
-			fmt.Fprintf(p.out, "%30s%s %s\n", "", p.paint(faint, "|"), line)
+		for _, line := range wrap(strings.TrimSpace(word), p.columns()-32) {
+			fmt.Fprintf(p.out, "%29s%s %s\n", "", p.paint(faint, "|"), line)
 		}
 	}
 }
@@ -106,11 +106,18 @@ func (p *page) summary(r Result, took time.Duration) {
 	fmt.Fprintln(p.out)
 }
 
-// wrap breaks a text at blanks into lines of at most wide columns; a longer word stays whole.
+// wrap breaks a text at blanks into lines of at most wide columns, and a longer word where it must.
 func wrap(text string, wide int) []string {
 	var all []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {
+		for r := []rune(word); len(r) > wide; word = string(r) {
+			if line != "" {
+				all = append(all, line)
+				line = ""
+			}
+			all, r = append(all, string(r[:wide])), r[wide:]
+		}
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > wide {
 			all = append(all, line)
 			line = ""

@@ -114,7 +114,7 @@ func (t *tour) publishWheel(ctx context.Context, title, words string, refused bo
 	switch {
 	case t.version(ctx, "twine") != "":
 		if refused {
-			s.lines = regexp.MustCompile(`^ERROR|HTTPError|^ +[A-Z]`)
+			s.lines = regexp.MustCompile(`^ERROR|^ +\S`)
 		} else {
 			s.lines, s.most = regexp.MustCompile(`^Uploading`), 2
 		}

@@ -123,7 +123,7 @@ func (w *workshop) command(ctx context.Context, dir, name string, args ...string
 
 // said is which of a client's lines are worth reading.
 type said struct {
-	// lines matches them; most is how many at the most, the last ones.
+	// lines matches them; of a line that it groups, the group is shown. most is how many at the most, the last ones.
 	lines *regexp.Regexp
 	most  int
 	// shown replaces the command on the page.
@@ -170,7 +170,17 @@ func (s said) choose(out string) []string {
 	var chosen []string
 	for line := range strings.Lines(terminalCodes.ReplaceAllString(out, "")) {
 		line = strings.TrimRight(line, " \n\t")
-		if s.lines != nil && s.lines.MatchString(line) && !slices.Contains(chosen, line) {
+		if s.lines == nil {
+			continue
+		}
+		m := s.lines.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if i := slices.IndexFunc(m[1:], func(group string) bool { return group != "" }); i >= 0 {
+			line = m[1+i]
+		}
+		if !slices.Contains(chosen, line) {
 			chosen = append(chosen, line)
 		}
 	}
