@@ -5,27 +5,32 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"net/http"
 )
 
 // NPM speaks npm's registry protocol (npm.md §2, §3).
-type NPM struct{}
+type NPM struct {
+	// Manifest holds further members of package.json, or other values of those that it has.
+	Manifest map[string]any
+}
 
 // Ecosystem implements Protocol.
 func (NPM) Ecosystem() string { return "npm" }
 
 // packageJSON is the manifest of a generated package: in the tarball and, by the client's normalization, in the request.
-func packageJSON(name, version string) map[string]any {
-	return map[string]any{
+func (p NPM) packageJSON(name, version string) map[string]any {
+	m := map[string]any{
 		"name": name, "version": version, "description": "A generated package", "main": "index.js", "license": "MIT",
 		"dependencies": map[string]string{"left": "^1.0.0", "right": "~2.3.0"},
 	}
+	maps.Copy(m, p.Manifest)
+	return m
 }
 
 // Make implements Protocol.
-func (NPM) Make(name, version string, size int, random *rand.Rand) Release {
-	manifest, _ := json.Marshal(packageJSON(name, version)) // strings always marshal
+func (p NPM) Make(name, version string, size int, random *rand.Rand) Release {
+	manifest, _ := json.Marshal(p.packageJSON(name, version)) // strings always marshal
 	return Release{Name: name, Version: version, File: name + "-" + version + ".tgz", Bytes: targz(
 		entry{"package/package.json", manifest}, text("package/index.js", "module.exports = "+fmt.Sprintf("%q", version)+"\n"),
 		filler("package/data.bin", size, random),
@@ -33,10 +38,10 @@ func (NPM) Make(name, version string, size int, random *rand.Rand) Release {
 }
 
 // PublishBody is the JSON of the publishing PUT.
-func (NPM) PublishBody(base string, r Release) []byte {
+func (p NPM) PublishBody(base string, r Release) []byte {
 	integrity := make([]byte, 0, 64)
 	_, _ = fmt.Sscanf(Sum("sha512", r.Bytes), "%x", &integrity)
-	manifest := packageJSON(r.Name, r.Version)
+	manifest := p.packageJSON(r.Name, r.Version)
 	manifest["_id"] = r.Name + "@" + r.Version
 	manifest["dist"] = map[string]any{
 		"integrity": "sha512-" + base64.StdEncoding.EncodeToString(integrity), "shasum": Sum("sha1", r.Bytes),
@@ -54,7 +59,7 @@ func (NPM) PublishBody(base string, r Release) []byte {
 
 // Publish implements Protocol.
 func (p NPM) Publish(ctx context.Context, c *Client, r Release) (Answer, error) {
-	return c.send(ctx, http.MethodPut, "/npm/local/"+r.Name, c.bearer(), p.PublishBody(c.Base, r), "Content-Type", "application/json")
+	return c.Put(ctx, "/npm/local/"+r.Name, p.PublishBody(c.Base, r))
 }
 
 // List implements Protocol.

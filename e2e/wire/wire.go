@@ -231,3 +231,8 @@ func sorted[V any](m map[string]V) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// Put sends JSON to a path as npm's client does.
+func (c *Client) Put(ctx context.Context, path string, body []byte) (Answer, error) {
+	return c.send(ctx, http.MethodPut, path, c.bearer(), body, "Content-Type", "application/json")
+}

@@ -1,0 +1,8 @@
+package main
+
+import (
+	"context"
+	"io"
+)
+
+func growth(context.Context, options, *lab, io.Writer) error { return nil }
