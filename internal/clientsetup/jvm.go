@@ -174,9 +174,9 @@ allprojects { project ->
         if (!project.repositories.empty || !gradle.gradleVersion.matches('(?:6\\.[89]|[7-9]\\.|[1-9][0-9]).*')) {
             bonded(project.repositories)
         }
-    }
-    plugins.withId('maven-publish') {
-        bonded(project.publishing.repositories)
+        if (project.plugins.hasPlugin('maven-publish')) {
+            bonded(project.publishing.repositories)
+        }
     }
 }
 `, p.door("maven"), insecure, credentials)
