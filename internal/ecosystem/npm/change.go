@@ -65,8 +65,12 @@ func deprecate(ctx context.Context, c *registry.Change, p *registry.Project, ver
 // putRevision answers PUT /pkg/-rev/REV: a packument with fewer versions is the first half of an unpublish, one with only
 // maintainers changes the owners (npm.md §4).
 func (d *Door) putRevision(w http.ResponseWriter, r *http.Request, q *door.Request, at route) error {
-	p, err := owned(r.Context(), q, at.name, access.Owners)
-	if err != nil && (p == nil || q.May(access.Delete, p, at.name) != nil) {
+	asked, other := access.Owners, access.Delete
+	if r.Header.Get("Npm-Command") == "unpublish" {
+		asked, other = other, asked // the refusal names what the user asked for
+	}
+	p, err := owned(r.Context(), q, at.name, asked)
+	if err != nil && (p == nil || q.May(other, p, at.name) != nil) {
 		return err
 	}
 	if err := plainBody(r, q); err != nil {
