@@ -238,7 +238,7 @@ func (v *validator) inspect(ctx context.Context, c *component) error {
 		v.found.add(c.purl(), "The POM %s-%s.pom is missing.", c.artifact, c.version)
 		return nil
 	}
-	s, err := submission(v.repo, v.q.Principal, c.group, c.artifact, c.version, c.parts)
+	s, err := submission(v.repo, v.q.Principal, c.group, c.artifact, c.version, c.parts, nil)
 	if err != nil {
 		return v.fail(c, err)
 	}
@@ -433,7 +433,7 @@ func wrongSignature(file, signature intake.StagePart) (why, err error) {
 func submissions(repo *registry.Repository, q *door.Request, all []*component) ([]intake.Submission, error) {
 	out := make([]intake.Submission, 0, len(all))
 	for _, c := range all {
-		s, err := submission(repo, q.Principal, c.group, c.artifact, c.version, c.parts)
+		s, err := submission(repo, q.Principal, c.group, c.artifact, c.version, c.parts, nil)
 		if err != nil {
 			return nil, err
 		}

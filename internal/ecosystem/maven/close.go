@@ -220,10 +220,16 @@ func (d *Door) publish(ctx context.Context, repo *registry.Repository, who acces
 	if err != nil {
 		return err
 	}
-	if published, err := d.publishedOf(ctx, repo, st.Key); err != nil || published != nil {
-		return sameAsPublished(published, parts, err)
+	before, err := d.publishedOf(ctx, repo, st.Key)
+	if err != nil {
+		return err
 	}
-	s, err := submission(repo, who, group, artifactID, version, parts)
+	if before != nil {
+		if parts, err = additions(before, parts); err != nil || len(parts) == 0 {
+			return err
+		}
+	}
+	s, err := submission(repo, who, group, artifactID, version, parts, before)
 	if err != nil {
 		return err
 	}
@@ -233,22 +239,29 @@ func (d *Door) publish(ctx context.Context, repo *registry.Repository, who acces
 			claim.Names[path] = name
 		}
 	}
+	if before != nil {
+		claim.Addition = true
+		s.Extend, s.Replace, s.Claim = true, false, claim
+	}
 	_, err = d.house.Intake.Publish(ctx, s)
 	return err
 }
 
-// sameAsPublished lets a deployment that was overtaken succeed only if it brought nothing else than what is published.
-func sameAsPublished(p *registry.Project, parts []intake.StagePart, err error) error {
-	if err != nil {
-		return err
-	}
+// additions are the parts that a published version does not have yet. One that it has with other bytes fails the deployment:
+// another one was quicker.
+func additions(p *registry.Project, parts []intake.StagePart) ([]intake.StagePart, error) {
+	var fresh []intake.StagePart
 	for _, part := range parts {
 		f := p.File(part.Path)
-		if f == nil || f.Digests.SHA256 != part.Digests.SHA256 {
-			return usedPath(part.Path)
+		if f == nil {
+			fresh = append(fresh, part)
+			continue
+		}
+		if f.Digests.SHA256 != part.Digests.SHA256 {
+			return nil, usedPath(part.Path)
 		}
 	}
-	return nil
+	return fresh, nil
 }
 
 // isPublished reports that the release, or the snapshot build, that a stage's key names is published.
@@ -267,14 +280,15 @@ func (d *Door) publishedOf(ctx context.Context, repo *registry.Repository, key s
 	coordinates, _, _ := strings.Cut(key, "#")
 	of := &location{group: group, artifact: artifactID, version: version}
 	of.fileVersion = coordinates[strings.LastIndexByte(coordinates, ':')+1:]
-	if !complete(p, of) {
+	if len(published(p, of)) == 0 {
 		return nil, nil
 	}
 	return p, nil
 }
 
-// submission makes one release of parts, the POM first, since the first manifest describes the release.
-func submission(repo *registry.Repository, who access.Principal, group, artifactID, version string, parts []intake.StagePart) (intake.Submission, error) {
+// submission makes one release of parts, the POM first, since the first manifest describes the release. before is the project
+// that the parts are added to; nil for a new release.
+func submission(repo *registry.Repository, who access.Principal, group, artifactID, version string, parts []intake.StagePart, before *registry.Project) (intake.Submission, error) {
 	claim := Claim{GroupID: group, ArtifactID: artifactID, Version: version, Files: map[string]digest.Set{}, Names: map[string]KeptName{}}
 	snapshot := strings.HasSuffix(version, snapshotSuffix)
 	s := intake.Submission{
@@ -292,7 +306,7 @@ func submission(repo *registry.Repository, who access.Principal, group, artifact
 	for _, part := range s.Parts {
 		l, _ := parsePath(part.Path)
 		of, signature := l.signed()
-		if _, ok := claim.Files[of]; signature && !ok {
+		if _, ok := claim.Files[of]; signature && !ok && (before == nil || before.File(of) == nil) {
 			return s, errs.New(errs.Invalid, "%s signs %s, which is not part of the deployment.", part.Path, of).WithRule("maven/signature-orphan")
 		}
 	}

@@ -180,7 +180,7 @@ func (d *Door) putPart(w http.ResponseWriter, r *http.Request, q *door.Request, 
 	if limit := d.house.Intake.FileLimit(repo); r.ContentLength > limit {
 		return tooLarge(repo, limit)
 	}
-	published, err := alreadyPublished(p, l, r.ContentLength)
+	have, err := d.alreadyPublished(p, l, r.ContentLength)
 	if err != nil {
 		return err
 	}
@@ -192,11 +192,11 @@ func (d *Door) putPart(w http.ResponseWriter, r *http.Request, q *door.Request, 
 	}
 	defer staged.Discard()
 	switch {
-	case published != nil:
-		if published.Digests.SHA256 != staged.Digests().SHA256 {
+	case have != nil:
+		if have.Digests.SHA256 != staged.Digests().SHA256 {
 			return usedPath(l.path)
 		}
-	case p != nil && complete(p, l):
+	case signsPublished(p, l):
 		if err := d.extend(ctx, q, repo, l, staged); err != nil {
 			return err
 		}
@@ -219,9 +219,13 @@ func usedPath(path string) error {
 		WithRule("registry/file-used").WithNext("Deploy under a new version.")
 }
 
+// settledAfter is how long after its publication a version still takes further files. Old deploy plugins (2.x, the default of Maven
+// 3.8) send each attached artifact as a deployment of its own, after the metadata that closed the first one.
+const settledAfter = 10 * time.Minute
+
 // alreadyPublished is the file recorded under the path, if there is one. What can be refused without reading is: other sizes,
-// and new files of a published version that are no signature.
-func alreadyPublished(p *registry.Project, l *location, length int64) (*registry.File, error) {
+// and new files of a version that is settled, unless they are signatures of what it has.
+func (d *Door) alreadyPublished(p *registry.Project, l *location, length int64) (*registry.File, error) {
 	if p == nil {
 		return nil, nil
 	}
@@ -231,31 +235,57 @@ func alreadyPublished(p *registry.Project, l *location, length int64) (*registry
 		}
 		return f, nil
 	}
-	if !complete(p, l) {
+	files := published(p, l)
+	if len(files) == 0 {
 		return nil, nil
 	}
-	of, signature := l.signed()
-	if !signature {
+	if of, signature := l.signed(); signature {
+		if p.File(of) == nil && d.settled(files) {
+			return nil, errs.New(errs.Invalid, "%s signs %s, which is not published here.", l.path, of).WithRule("maven/signature-orphan")
+		}
+		return nil, nil
+	}
+	if d.settled(files) || l.kind() == kindPOM || l.kind() == kindModule {
 		return nil, errs.New(errs.Conflict, "%s %s is published here, and a published version takes no further files but signatures.", p.Display, l.fileVersion).
 			WithRule("maven/published").WithNext("Deploy under a new version.")
-	}
-	if p.File(of) == nil {
-		return nil, errs.New(errs.Invalid, "%s signs %s, which is not published here.", l.path, of).WithRule("maven/signature-orphan")
 	}
 	return nil, nil
 }
 
-// complete reports that the path's release, or its build of a snapshot, was published.
-func complete(p *registry.Project, l *location) bool {
+// settled reports that the time is over in which the rest of a deployment may follow.
+func (d *Door) settled(files []*registry.File) bool {
+	first := files[0].UploadedAt
+	for _, f := range files {
+		if f.UploadedAt.Before(first) {
+			first = f.UploadedAt
+		}
+	}
+	return d.house.Clock.Now().Sub(first) >= settledAfter
+}
+
+// published are the files of the path's release, or of its build of a snapshot, as they are published.
+func published(p *registry.Project, l *location) []*registry.File {
 	rel := p.Release(l.version)
 	if rel == nil || !rel.Moving {
-		return rel != nil
+		if rel == nil {
+			return nil
+		}
+		return rel.Files
 	}
 	prefix := directory(l.group, l.artifact, l.version) + l.artifact + "-" + l.fileVersion
-	return slices.ContainsFunc(rel.Files, func(f *registry.File) bool {
-		tail, ok := strings.CutPrefix(f.Path, prefix)
-		return ok && boundary(tail)
-	})
+	var files []*registry.File
+	for _, f := range rel.Files {
+		if tail, ok := strings.CutPrefix(f.Path, prefix); ok && boundary(tail) {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// signsPublished reports a signature of a file that is published.
+func signsPublished(p *registry.Project, l *location) bool {
+	of, signature := l.signed()
+	return signature && p != nil && p.File(of) != nil
 }
 
 // extend adds a signature to what is published already. It is complete by itself, so nothing has to be waited for.

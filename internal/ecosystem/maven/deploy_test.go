@@ -65,6 +65,7 @@ func TestTheSameDeploymentAgainIsASuccessAndAnotherAConflict(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h.Clock.Advance(settledAfter + time.Second)
 	for name, f := range map[string]file{
 		"other bytes of another size": {".jar", jarOf(t, "B.class", "more than before, to make it longer")},
 		"other bytes of one size":     {".jar", strings.Replace(files[1].body, "A.class", "B.class", 2)},
@@ -81,12 +82,51 @@ func TestTheSameDeploymentAgainIsASuccessAndAnotherAConflict(t *testing.T) {
 	}
 }
 
+// Deploy plugins 2.x, the default of Maven 3.8, send each attached artifact as a deployment of its own, with the metadata again.
+func TestTheRestOfADeploymentMayFollowItsMetadata(t *testing.T) {
+	h := open(t)
+	c := h.client(t, maven38, h.Token("alice"))
+	sources := file{"-sources.jar", jarOf(t, "A.java", "")}
+	for _, files := range [][]file{library(t, "com.acme", "lib", "1.0"), {sources}, {{"-bin.tar.gz.asc", "signature"}, {".zip", sources.body}, {".zip.asc", "signature"}}} {
+		err := c.deploy("com.acme", "lib", "1.0", files...)
+		if orphan := strings.Contains(files[0].ending, "bin"); (err != nil) != orphan {
+			t.Fatalf("%s: %v", files[0].ending, err)
+		}
+	}
+	for i, files := range [][]file{library(t, "com.acme", "lib", "2-SNAPSHOT"), {sources}} {
+		if err := c.snapshot("com.acme", "lib", "2-SNAPSHOT", "20260822.101500", 1, files...); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	for path, want := range map[string]int{
+		"1.0/lib-1.0-sources.jar": 200, "1.0/lib-1.0.zip": 404, "2-SNAPSHOT/lib-2-20260822.101500-1-sources.jar": 200, "2-SNAPSHOT/lib-2-20260822.101500-1.jar": 200,
+	} {
+		if got := h.status(t, "com/acme/lib/"+path); got != want {
+			t.Errorf("%s: %d", path, got)
+		}
+	}
+	if got := h.body(t, "com/acme/lib/2-SNAPSHOT/maven-metadata.xml"); strings.Count(got, "<snapshotVersion>") != 3 {
+		t.Errorf("got\n%s", got)
+	}
+	if status, body := c.send(http.MethodPut, "com/acme/lib/1.0/lib-1.0.module", "{}"); status != http.StatusConflict {
+		t.Errorf("a module for a published version: %d %s", status, body)
+	}
+	if err := c.deploy("com.acme", "lib", "1.0", file{"-broken.jar", "x"}); err == nil || !strings.Contains(err.Error(), "lib-1.0-broken.jar: The archive is refused") {
+		t.Errorf("a broken addition: %v", err)
+	}
+	h.Clock.Advance(settledAfter)
+	if status, body := c.send(http.MethodPut, "com/acme/lib/1.0/lib-1.0-javadoc.jar", sources.body); status != http.StatusConflict {
+		t.Errorf("later: %d %s", status, body)
+	}
+}
+
 func TestSignaturesAreAddedToWhatIsPublished(t *testing.T) {
 	h := open(t)
 	c := h.client(t, maven39, h.Token("alice"))
 	if err := c.deploy("com.acme", "lib", "1.0", library(t, "com.acme", "lib", "1.0")...); err != nil {
 		t.Fatal(err)
 	}
+	h.Clock.Advance(settledAfter + time.Second)
 	for ending, want := range map[string]int{
 		".jar.asc": http.StatusCreated, ".jar.sigstore.json": http.StatusCreated, ".jar.sigstore.json.asc": http.StatusCreated,
 		"-sources.jar.asc": http.StatusBadRequest,

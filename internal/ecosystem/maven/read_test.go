@@ -129,6 +129,7 @@ func TestSnapshotMetadataNamesTheNewestBuildOfEachFile(t *testing.T) {
 		}
 	}
 	// A build is immutable; its signature may follow.
+	h.Clock.Advance(settledAfter)
 	dir := "com/acme/lib/1.0-SNAPSHOT/lib-1.0-20260822.101500-1"
 	for ending, want := range map[string]int{".jar": 409, "-extra.jar": 409, ".pom.asc": 201} {
 		if status, body := c.send(http.MethodPut, dir+ending, "x"); status != want {

@@ -108,7 +108,7 @@ func (a *api) putStaged(w http.ResponseWriter, r *http.Request, name string, l *
 	if err != nil {
 		return err
 	}
-	if _, err := alreadyPublished(p, l, r.ContentLength); err != nil {
+	if _, err := a.d.alreadyPublished(p, l, r.ContentLength); err != nil {
 		return err
 	}
 	line := a.d.house.Intake
