@@ -105,8 +105,8 @@ func (s *dirStore) Stage(ctx context.Context, r io.Reader, limit int64) (*Staged
 // unstage removes a staging name. A failure costs only space, which the next OpenDir after a day takes back.
 func (s *dirStore) unstage(name string) { _ = s.vol.remove(path.Join(stageDir, name)) }
 
-// commit syncs the bytes, then links them into place, then syncs the directories: a name is never durable before its
-// bytes, so a torn blob cannot come out of a crash.
+// commit syncs the bytes, then links them into place, then syncs the folders: a name is never durable before its bytes,
+// so a torn blob cannot come out of a crash.
 func (s *dirStore) commit(ctx context.Context, items []*Staged) error {
 	var bytes errgroup.Group
 	bytes.SetLimit(syncWidth)
@@ -124,22 +124,40 @@ func (s *dirStore) commit(ctx context.Context, items []*Staged) error {
 	if err := bytes.Wait(); err != nil {
 		return err
 	}
-	var dirs errgroup.Group
-	dirs.SetLimit(syncWidth)
-	synced := make(map[string]bool, len(items))
+	return s.syncNames(items)
+}
+
+// syncNames makes the names of linked items durable: it syncs the folder of each, also where the blob was there before,
+// since whoever linked it may not have synced it yet, and the folders that hold new folders. All are synced at the same
+// time, which lets the file system write them together.
+func (s *dirStore) syncNames(items []*Staged) error {
+	made := map[string]bool{}   // folders whose own names may not be durable
+	toSync := map[string]bool{} // folders whose entries must become durable
 	for _, item := range items {
 		dir := path.Dir(key(item.digests.SHA256))
-		if synced[dir] {
-			continue
+		toSync[dir] = true
+		for ; !s.isDurable(dir); dir = path.Dir(dir) {
+			made[dir] = true
+			toSync[path.Dir(dir)] = true
 		}
-		synced[dir] = true
-		// Also where the blob was there before: whoever linked it may not have synced it yet.
+	}
+	var dirs errgroup.Group
+	dirs.SetLimit(syncWidth)
+	for dir := range toSync {
 		dirs.Go(func() error { return s.vol.syncDir(dir) })
 	}
 	if err := dirs.Wait(); err != nil {
 		return unwritable(err)
 	}
+	for dir := range made {
+		s.durable.Store(dir, struct{}{})
+	}
 	return nil
+}
+
+func (s *dirStore) isDurable(dir string) bool {
+	_, ok := s.durable.Load(dir)
+	return ok
 }
 
 // linkIn gives a synced staging file its name as a blob.
@@ -170,22 +188,17 @@ func (s *dirStore) linkIn(item *Staged) error {
 	}
 }
 
-// ensureDir makes a directory below the blob folder and syncs its entry, and those above it, once per process.
+// ensureDir makes a folder below the blob folder and those above it; syncNames makes them durable.
 func (s *dirStore) ensureDir(dir string) error {
-	if _, ok := s.durable.Load(dir); ok {
+	if s.isDurable(dir) {
 		return nil
 	}
-	parent := path.Dir(dir)
-	if err := s.ensureDir(parent); err != nil {
+	if err := s.ensureDir(path.Dir(dir)); err != nil {
 		return err
 	}
 	if err := s.vol.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := s.vol.syncDir(parent); err != nil {
-		return err
-	}
-	s.durable.Store(dir, struct{}{})
 	return nil
 }
 
