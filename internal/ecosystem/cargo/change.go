@@ -115,7 +115,7 @@ func listOwners(w http.ResponseWriter, p *registry.Project) {
 	}
 	users := make([]owner, 0, len(p.Owners))
 	for _, o := range p.Owners {
-		users = append(users, owner{ID: uint32(o.AccountID), Login: o.Name}) //nolint:gosec // clients only print the login
+		users = append(users, owner{ID: uint32(o.AccountID), Login: o.Name})
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	door.WriteJSON(w, http.StatusOK, map[string]any{"users": users})

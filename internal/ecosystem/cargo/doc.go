@@ -1,3 +1,3 @@
-// Package cargo is the Cargo ecosystem without its wire: crate names, versions and their order, and the rules of a
-// requirement (cargo.md §1.4, §2.5).
+// Package cargo is the Cargo ecosystem: its names, versions and requirements, what a crate says about itself, and the
+// registry protocol that cargo speaks (cargo.md).
 package cargo

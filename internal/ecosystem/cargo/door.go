@@ -137,7 +137,7 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, e.Sentence()+"\n") // the client may be gone
+		_, _ = io.WriteString(w, e.Sentence()+"\n") //nolint:gosec // plain text under nosniff; and the client may be gone
 	}
 }
 

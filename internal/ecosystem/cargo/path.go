@@ -62,8 +62,9 @@ func noSuchPath(path string) *errs.Error {
 func locate(path string) (registry.FileRef, error) {
 	path = strings.TrimPrefix(path, "/")
 	if rest, ok := strings.CutPrefix(path, apiPrefix+"crates/"); ok {
-		name, version, ok := strings.Cut(rest, "/")
-		if version, ok = strings.CutSuffix(version, "/download"); !ok {
+		name, version, _ := strings.Cut(rest, "/")
+		version, ok := strings.CutSuffix(version, "/download")
+		if !ok {
 			return registry.FileRef{}, noSuchPath(path)
 		}
 		path = FilePath(name, version)
