@@ -201,7 +201,13 @@ func (d *Door) putPart(w http.ResponseWriter, r *http.Request, q *door.Request, 
 			return err
 		}
 	default:
-		st, err := d.addPart(ctx, q, repo, l, key, closesByMetadata(r), staged)
+		late := p != nil && len(published(p, l)) > 0
+		if late {
+			if err := d.checkAddition(ctx, q, repo, l, staged); err != nil {
+				return err
+			}
+		}
+		st, err := d.addPart(ctx, q, repo, l, key, closesByMetadata(r) && !late, staged)
 		if err != nil {
 			return err
 		}
@@ -220,7 +226,8 @@ func usedPath(path string) error {
 }
 
 // settledAfter is how long after its publication a version still takes further files. Old deploy plugins (2.x, the default of Maven
-// 3.8) send each attached artifact as a deployment of its own, after the metadata that closed the first one.
+// 3.8) send each attached artifact as a deployment of its own, after the metadata that closed the first one, and for most of them
+// no metadata again: its first right checksum closes such an addition.
 const settledAfter = 10 * time.Minute
 
 // alreadyPublished is the file recorded under the path, if there is one. What can be refused without reading is: other sizes,
@@ -280,6 +287,18 @@ func published(p *registry.Project, l *location) []*registry.File {
 		}
 	}
 	return files
+}
+
+// checkAddition examines a further file of a published version when it arrives, because the PUT that makes it visible is that of
+// a checksum, whose refusal clients only warn of.
+func (d *Door) checkAddition(ctx context.Context, q *door.Request, repo *registry.Repository, l *location, bytes intake.Bytes) error {
+	kind := l.kind()
+	_, err := d.house.Intake.Validate(ctx, intake.Submission{
+		Repo: repo, Principal: q.Principal, Name: l.norm(), Version: l.version, Extend: true,
+		Parts: []intake.Part{{Path: l.path, Kind: kind, Bytes: bytes, Inspect: inspected(kind)}},
+		Claim: Claim{GroupID: l.group, ArtifactID: l.artifact, Version: l.version, Addition: true},
+	})
+	return err
 }
 
 // signsPublished reports a signature of a file that is published.
@@ -455,6 +474,11 @@ func (d *Door) putChecksum(w http.ResponseWriter, r *http.Request, q *door.Reque
 		return orphanSum(l)
 	}
 	wrong := compareSum(l, body, &part.Digests)
+	if wrong == nil && p != nil && len(published(p, l)) > 0 {
+		if err := d.close(ctx, repo, q.Principal, st, nil); err != nil {
+			return err
+		}
+	}
 	if wrong == nil {
 		w.WriteHeader(http.StatusCreated)
 		return nil

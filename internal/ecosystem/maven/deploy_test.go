@@ -87,31 +87,55 @@ func TestTheRestOfADeploymentMayFollowItsMetadata(t *testing.T) {
 	h := open(t)
 	c := h.client(t, maven38, h.Token("alice"))
 	sources := file{"-sources.jar", jarOf(t, "A.java", "")}
-	for _, files := range [][]file{library(t, "com.acme", "lib", "1.0"), {sources}, {{"-bin.tar.gz.asc", "signature"}, {".zip", sources.body}, {".zip.asc", "signature"}}} {
-		err := c.deploy("com.acme", "lib", "1.0", files...)
-		if orphan := strings.Contains(files[0].ending, "bin"); (err != nil) != orphan {
-			t.Fatalf("%s: %v", files[0].ending, err)
+	dir, build := "com/acme/lib/1.0/lib-1.0", "com/acme/lib/2-SNAPSHOT/lib-2-20260822.101500-1"
+	if err := c.deploy("com.acme", "lib", "1.0", library(t, "com.acme", "lib", "1.0")...); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.snapshot("com.acme", "lib", "2-SNAPSHOT", "20260822.101500", 1, library(t, "com.acme", "lib", "2-SNAPSHOT")...); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir + sources.ending, dir + ".zip", build + sources.ending} {
+		if status, body := c.send(http.MethodPut, path, sources.body); status != http.StatusCreated {
+			t.Fatalf("%s: %d %s", path, status, body)
+		}
+		if got := h.status(t, path); got != http.StatusNotFound {
+			t.Errorf("%s is seen before its checksum: %d", path, got)
+		}
+		for _, r := range []struct {
+			sum  string
+			want int
+		}{{sumOf("sha1", sources.body), 201}, {sumOf("sha1", sources.body), 201}, {sumOf("sha1", ""), 400}} {
+			if status, body := c.send(http.MethodPut, path+".sha1", r.sum); status != r.want {
+				t.Errorf("%s.sha1: %d %s", path, status, body)
+			}
+		}
+		if status, body := c.send(http.MethodPut, path+".asc", "signature"); status != http.StatusCreated {
+			t.Errorf("%s.asc: %d %s", path, status, body)
+		}
+		if got := h.body(t, path); got != sources.body {
+			t.Errorf("%s has other bytes", path)
 		}
 	}
-	for i, files := range [][]file{library(t, "com.acme", "lib", "2-SNAPSHOT"), {sources}} {
-		if err := c.snapshot("com.acme", "lib", "2-SNAPSHOT", "20260822.101500", 1, files...); err != nil {
-			t.Fatalf("%d: %v", i, err)
-		}
+	// With the metadata again, as some versions do.
+	if err := c.snapshot("com.acme", "lib", "2-SNAPSHOT", "20260822.101500", 1, file{"-javadoc.jar", sources.body}); err != nil {
+		t.Error(err)
 	}
-	for path, want := range map[string]int{
-		"1.0/lib-1.0-sources.jar": 200, "1.0/lib-1.0.zip": 404, "2-SNAPSHOT/lib-2-20260822.101500-1-sources.jar": 200, "2-SNAPSHOT/lib-2-20260822.101500-1.jar": 200,
-	} {
-		if got := h.status(t, "com/acme/lib/"+path); got != want {
-			t.Errorf("%s: %d", path, got)
-		}
-	}
-	if got := h.body(t, "com/acme/lib/2-SNAPSHOT/maven-metadata.xml"); strings.Count(got, "<snapshotVersion>") != 3 {
+	if got := h.body(t, "com/acme/lib/2-SNAPSHOT/maven-metadata.xml"); strings.Count(got, "<snapshotVersion>") != 5 {
 		t.Errorf("got\n%s", got)
+	}
+	if status, _ := c.send(http.MethodPut, dir+"-damaged.jar", sources.body); status != http.StatusCreated {
+		t.Errorf("damaged: %d", status)
+	}
+	if status, _ := c.send(http.MethodPut, dir+"-damaged.jar.sha1", sumOf("sha1", "")); status != http.StatusBadRequest {
+		t.Errorf("damaged: %d", status)
+	}
+	if got := h.status(t, dir+"-damaged.jar"); got != http.StatusNotFound {
+		t.Errorf("damaged: %d", got)
 	}
 	if status, body := c.send(http.MethodPut, "com/acme/lib/1.0/lib-1.0.module", "{}"); status != http.StatusConflict {
 		t.Errorf("a module for a published version: %d %s", status, body)
 	}
-	if err := c.deploy("com.acme", "lib", "1.0", file{"-broken.jar", "x"}); err == nil || !strings.Contains(err.Error(), "lib-1.0-broken.jar: The archive is refused") {
+	if err := c.put(dir+"-broken.jar", "x"); err == nil || !strings.Contains(err.Error(), "lib-1.0-broken.jar: The archive is refused") {
 		t.Errorf("a broken addition: %v", err)
 	}
 	h.Clock.Advance(settledAfter)
