@@ -33,7 +33,7 @@ var policy = func() *bluemonday.Policy {
 	p.AllowAttrs("rel").Matching(regexp.MustCompile(`^` + rel + `$`)).OnElements("a")
 	p.AllowAttrs("class").Matching(regexp.MustCompile(`^(?:image|scroll|plain)$`)).OnElements("a", "div", "pre", "span")
 	p.AllowAttrs("tabindex").Matching(regexp.MustCompile(`^0$`)).OnElements("div", "pre")
-	p.AllowAttrs("role").Matching(regexp.MustCompile(`^region$`)).OnElements("div")
+	p.AllowAttrs("role").Matching(regexp.MustCompile(`^group$`)).OnElements("div")
 	p.AllowAttrs("aria-label").Matching(regexp.MustCompile(`^Table of the readme$`)).OnElements("div")
 	p.AllowAttrs("id").Matching(regexp.MustCompile(`^readme-[\p{L}\p{N}_-]{1,100}$`)).OnElements("h3", "h4", "h5", "h6")
 	p.AllowAttrs("align").Matching(regexp.MustCompile(`^(?:left|center|right)$`)).OnElements("p", "div", "th", "td", "h3", "h4", "h5", "h6")
@@ -178,7 +178,7 @@ func rewriteHeading(n *html.Node) {
 func rewriteTable(n *html.Node) {
 	dropAttributes(n, "class", "id", "tabindex", "role", "aria-label")
 	box := element(atom.Div, html.Attribute{Key: "class", Val: "scroll"}, html.Attribute{Key: "tabindex", Val: "0"},
-		html.Attribute{Key: "role", Val: "region"}, html.Attribute{Key: "aria-label", Val: "Table of the readme"})
+		html.Attribute{Key: "role", Val: "group"}, html.Attribute{Key: "aria-label", Val: "Table of the readme"})
 	replace(n, box)
 	box.AppendChild(n)
 }

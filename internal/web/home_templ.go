@@ -5,10 +5,8 @@ package web
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import "bonded/internal/registry"
 
@@ -64,7 +62,7 @@ func homePage(f Frame, v homeView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<section aria-labelledby=\"repositories-title\"><h2 id=\"repositories-title\">Repositories</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"repositories-title\"><table class=\"ledger\"><caption class=\"unseen\">The repositories, with what they hold and what they gained in the last 30 days</caption> <thead><tr><th scope=\"col\">Ecosystem</th><th scope=\"col\">Repository</th><th scope=\"col\" class=\"number\">Packages</th><th scope=\"col\" class=\"number\">Releases</th><th scope=\"col\" class=\"number\">Size</th><th scope=\"col\" class=\"number\">Last 30 days</th></tr></thead> ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<section aria-labelledby=\"repositories-title\"><h2 id=\"repositories-title\">Repositories</h2><div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-labelledby=\"repositories-title\"><table class=\"ledger\"><caption class=\"unseen\">The repositories, with what they hold and what they gained in the last 30 days</caption> <thead><tr><th scope=\"col\">Ecosystem</th><th scope=\"col\">Repository</th><th scope=\"col\" class=\"number\">Packages</th><th scope=\"col\" class=\"number\">Releases</th><th scope=\"col\" class=\"number\">Size</th><th scope=\"col\" class=\"number\">Last 30 days</th></tr></thead> ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -404,7 +402,7 @@ func ecosystemMark(e ecosystem) templ.Component {
 			templ_7745c5c3_Var20 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var21 := []any{"eco", "eco-" + e.ID}
+		var templ_7745c5c3_Var21 = []any{"eco", "eco-" + e.ID}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var21...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
