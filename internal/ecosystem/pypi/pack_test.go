@@ -92,7 +92,10 @@ func makeSdist(t testing.TB, name, version string, files map[string]string, extr
 func tarOf(t testing.TB, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	gz := gzip.NewWriter(&b)
+	gz, err := gzip.NewWriterLevel(&b, gzip.NoCompression) // the same bytes from every Go
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := tar.NewWriter(gz)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o644, Size: int64(len(files[path])), Typeflag: tar.TypeReg}); err != nil {

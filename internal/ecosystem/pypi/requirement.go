@@ -49,6 +49,9 @@ func (r Requirement) String() string {
 	}
 	if r.URL != "" {
 		b.WriteString(" @ " + r.URL)
+		if r.Marker != "" {
+			b.WriteString(" ") // where a URL ends
+		}
 	}
 	b.WriteString(r.Specifiers.String())
 	if r.Marker != "" {
