@@ -157,3 +157,10 @@ func (r *Registry) OwnedBy(ctx context.Context, repo *Repository, accountID int6
 	return store.All(ctx, r.db, scanName, `select p.norm, p.display, p.revision from project p join project_owner o on o.project_id = p.id
 		where p.repository_id = $1 and o.account_id = $2 and p.status <> 'deleted' order by p.norm`, repo.ID, accountID)
 }
+
+// Quarantined lists the projects of a repository that Names leaves out because they are quarantined, in order of their
+// normalized name. Their names stay owned, and clients that ask nobody else for an owned name must go on asking here.
+func (r *Registry) Quarantined(ctx context.Context, repo *Repository) ([]NameEntry, error) {
+	return store.All(ctx, r.db, scanName, `select norm, display, revision from project
+		where repository_id = $1 and status = 'quarantined' order by norm`, repo.ID)
+}

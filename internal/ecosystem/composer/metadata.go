@@ -123,7 +123,11 @@ func noticeOf(v registry.View, dev bool) *member {
 			more++
 			continue
 		}
-		shown = append(shown, prettyOf(r)+" ("+r.Verdict.Reason+")")
+		why := r.Verdict.Reason
+		if r.Verdict.Rule != "" {
+			why += " [" + r.Verdict.Rule + "]"
+		}
+		shown = append(shown, prettyOf(r)+" ("+why+")")
 	}
 	if len(shown) == 0 {
 		return nil

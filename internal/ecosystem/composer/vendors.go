@@ -100,29 +100,38 @@ func (v *vendorLists) changedAt(repo int64) time.Time {
 	return v.changed[repo]
 }
 
-// read walks the names, stepping over the rest of a vendor at the end of each page.
+// read walks the names, stepping over the rest of a vendor at the end of each page. A quarantined package's vendor stays on
+// the list: a client that did not ask here for the name would take it from another repository.
 func (v *vendorLists) read(ctx context.Context, repo *registry.Repository) ([]string, error) {
 	source, err := v.registry.Source(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
+	names, err := v.registry.Quarantined(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
 	const page = 500
-	vendors := []string{}
+	vendors := appendVendors([]string{}, names)
 	for after := ""; ; {
-		names, err := source.Names(ctx, after, page)
-		if err != nil {
+		if names, err = source.Names(ctx, after, page); err != nil {
 			return nil, err
 		}
-		for _, n := range names {
-			vendor, _, _ := strings.Cut(n.Norm, "/")
-			if len(vendors) == 0 || vendors[len(vendors)-1] != vendor {
-				vendors = append(vendors, vendor)
-			}
-		}
+		vendors = appendVendors(vendors, names)
 		if len(names) < page {
-			slices.Sort(vendors) // "acme-x/…" comes before "acme/…", but "acme" before "acme-x"
+			slices.Sort(vendors) // names of "acme-x" come before those of "acme"
 			return slices.Compact(vendors), nil
 		}
 		after = vendors[len(vendors)-1] + "0" // "0" follows "/": the first name that is not this vendor's
 	}
+}
+
+func appendVendors(vendors []string, names []registry.NameEntry) []string {
+	for _, n := range names {
+		vendor, _, _ := strings.Cut(n.Norm, "/")
+		if len(vendors) == 0 || vendors[len(vendors)-1] != vendor {
+			vendors = append(vendors, vendor)
+		}
+	}
+	return vendors
 }
