@@ -19,7 +19,7 @@ import (
 // options are the command line.
 type options struct {
 	quick, growth, peer bool
-	only                string
+	only, serve         string
 	bonded, write       string
 	rounds              int
 	each                time.Duration
@@ -32,6 +32,7 @@ func main() {
 	flag.BoolVar(&o.peer, "peer", true, "measure Verdaccio as well")
 	flag.StringVar(&o.only, "only", "", "only this part: read, publish or growth")
 	flag.StringVar(&o.bonded, "bonded", "bin/bonded", "the binary")
+	flag.StringVar(&o.serve, "serve", "", "further flags of bonded serve, such as --metrics-listen for profiles")
 	flag.StringVar(&o.write, "write", "", "write the results between the markers of this file, such as docs/performance.md")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, of which medians are taken")
 	flag.DurationVar(&o.each, "each", 3*time.Second, "length of each measurement")
@@ -52,7 +53,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	l := &lab{dir: dir, bonded: o.bonded}
+	l := &lab{dir: dir, bonded: o.bonded, serve: strings.Fields(o.serve)}
 	defer l.close()
 	for _, part := range []struct {
 		name string

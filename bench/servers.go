@@ -42,7 +42,8 @@ var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Con
 // lab is where servers keep their data, and what was started.
 type lab struct {
 	dir    string
-	bonded string // the binary
+	bonded string   // the binary
+	serve  []string // further flags of "bonded serve"
 	// versions says how many versions the packages of the two documents have, once that is known.
 	versions map[string]int
 	started  []*process
@@ -61,7 +62,7 @@ func (l *lab) startBonded(ctx context.Context, name, data string, flags ...strin
 	if err != nil {
 		return nil, 0, err
 	}
-	args := append([]string{"serve", "--data", data, "--listen", addr}, flags...)
+	args := append([]string{"serve", "--data", data, "--listen", addr}, append(flags, l.serve...)...)
 	s := &server{to: target{addr: addr}, prefix: "/npm/local/"}
 	scheme := "http://"
 	if strings.Contains(strings.Join(flags, " "), "--tls-cert") {
