@@ -135,3 +135,10 @@ type Builds interface {
 	// Build names the build that a file belongs to; files of one build stay or go together.
 	Build(path string) string
 }
+
+// Pointing is implemented by a Format whose moving versions point at one of their builds, not always the newest: a branch
+// goes back to what it was.
+type Pointing interface {
+	// Current is the path of the file that the release's record points at; "" if it points at none.
+	Current(p *Project, r *Release) string
+}

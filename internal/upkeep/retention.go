@@ -29,7 +29,7 @@ type build struct {
 }
 
 // Retain applies every repository's rules and returns what was removed; with dryRun what would be. The newest build of a
-// moving version always stays, and nothing under a legal hold is touched.
+// moving version always stays, and so does the one that its documents point at; and nothing under a legal hold is touched.
 func Retain(ctx context.Context, r *registry.Registry, now time.Time, dryRun bool) ([]Removal, error) {
 	repos, err := r.Repositories(ctx)
 	if err != nil {
@@ -138,10 +138,17 @@ func planProject(p *registry.Project, format registry.Format, now time.Time) []R
 func planBuilds(p *registry.Project, r *registry.Release, format registry.Format, now time.Time) []Removal {
 	builds := buildsOf(r, format)
 	s := p.Repo.Settings
+	current := ""
+	if pointing, ok := format.(registry.Pointing); ok {
+		current = pointing.Current(p, r)
+	}
 	var plan []Removal
 	for i, b := range builds {
 		if i == len(builds)-1 {
 			break
+		}
+		if slices.ContainsFunc(b.files, func(f *registry.File) bool { return f.Path == current }) {
+			continue
 		}
 		switch {
 		case s.KeepSnapshots > 0 && i < len(builds)-s.KeepSnapshots:

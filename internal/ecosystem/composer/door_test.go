@@ -20,6 +20,7 @@ import (
 	"bonded/internal/registry"
 	"bonded/internal/store"
 	"bonded/internal/store/storetest"
+	"bonded/internal/upkeep"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -499,5 +500,29 @@ func TestADeletedPackageIsGone(t *testing.T) {
 	}
 	if body := h.body("/composer/main/packages.json"); strings.Contains(body, "acme") {
 		t.Errorf("the vendor is still announced: %s", body)
+	}
+}
+
+// TestRetentionKeepsWhatABranchPointsAt: the newest upload and the current one need not be the same.
+func TestRetentionKeepsWhatABranchPointsAt(t *testing.T) {
+	h := open(t)
+	var urls []string
+	for _, text := range []string{"one", "two", "three"} {
+		urls = append(urls, h.published("?version=dev-main", simple(t, "acme/lib", "", "description", `"`+text+`"`)))
+		h.Clock.Advance(time.Second)
+	}
+	h.published("?version=dev-main", simple(t, "acme/lib", "", "description", `"one"`)) // back to the first
+	h.Settings("composer", "local", func(r *registry.Repository) { r.Settings.KeepSnapshots = 1 })
+	removed, err := upkeep.Retain(t.Context(), h.House.Registry, h.Clock.Now(), false)
+	if err != nil || len(removed) != 1 {
+		t.Fatalf("removed %+v, %v", removed, err)
+	}
+	for i, want := range []int{http.StatusOK, http.StatusNotFound, http.StatusOK} {
+		if a := h.get(urls[i]); a.Status != want {
+			t.Errorf("upload %d: %d, not %d", i, a.Status, want)
+		}
+	}
+	if body := h.body("/composer/main/p2/acme/lib~dev.json"); !strings.Contains(body, urls[0]) {
+		t.Errorf("the branch points at %s", body)
 	}
 }

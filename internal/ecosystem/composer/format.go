@@ -19,6 +19,8 @@ func NewFormat() Format { return Format{} }
 var (
 	_ registry.Format = Format{}
 	_ registry.Builds = Format{}
+
+	_ registry.Pointing = Format{}
 )
 
 // Type is the purl type.
@@ -63,6 +65,15 @@ func (Format) Build(path string) string {
 		return ""
 	}
 	return d.reference
+}
+
+// Current is the dist that a branch points at: uploaded again, an older one is current once more.
+func (Format) Current(p *registry.Project, r *registry.Release) string {
+	e, err := entryOf(r)
+	if err != nil {
+		return ""
+	}
+	return e.dist(p.Norm).path()
 }
 
 // dist names the bytes of one upload: composer.md §4 asks for a path that never means other bytes.
