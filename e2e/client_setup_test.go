@@ -283,3 +283,14 @@ func (s *shopper) javaTrustsItsFile() {
 		s.t.Fatal(err)
 	}
 }
+
+// ask reports whether a URL answers 200.
+func (s *shopper) ask(url string) bool {
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get(url)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
