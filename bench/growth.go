@@ -63,8 +63,7 @@ func measureSize(ctx context.Context, l *lab, projects int, each time.Duration) 
 	}
 	s.token = token
 	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // repeatable
-	documents := wire.NPM{Manifest: documentManifest()}
-	if err := publishOne(ctx, s, documents, documents.Make("template", "1.0.0", 300, random)); err != nil {
+	if err := publishOne(ctx, s, wire.NPM{}, wire.NPM{}.Make("template", "1.0.0", 300, random)); err != nil {
 		return nil, err
 	}
 	s.stop()

@@ -62,11 +62,13 @@ func (l *lab) startBonded(ctx context.Context, name, data string, flags ...strin
 	if err != nil {
 		return nil, 0, err
 	}
-	args := append([]string{"serve", "--data", data, "--listen", addr}, append(flags, l.serve...)...)
+	args := append([]string{"serve", "--data", data, "--listen", addr}, flags...)
 	s := &server{to: target{addr: addr}, prefix: "/npm/local/"}
 	scheme := "http://"
 	if strings.Contains(strings.Join(flags, " "), "--tls-cert") {
 		scheme, s.to.tls = "https://", &tls.Config{InsecureSkipVerify: true} //nolint:gosec // loopback, our own certificate
+	} else {
+		args = append(args, l.serve...) // of two that run side by side only the plain one: they may name an address
 	}
 	if s.process, err = start(name, filepath.Join(l.dir, name+".log"), exec.CommandContext(ctx, l.bonded, args...)); err != nil { //nolint:gosec // our binary
 		return nil, 0, err
