@@ -122,7 +122,7 @@ func (e *env) golden(name, got string) {
 			e.t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // a constant folder
+	want, err := os.ReadFile(file)
 	if err != nil {
 		e.t.Fatal(err)
 	}

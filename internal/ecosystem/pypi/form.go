@@ -28,6 +28,10 @@ type form struct {
 	parts, bytes     int
 }
 
+func newForm() form {
+	return form{Digests: map[string]string{}, seen: map[string]bool{}}
+}
+
 // formPart is one part of the body.
 type formPart struct {
 	*multipart.Part

@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -235,9 +236,16 @@ func FuzzRecord(f *testing.F) {
 
 func FuzzEntryPoints(f *testing.F) {
 	f.Add([]byte("[console_scripts]\na = b:c\n"))
+	f.Add([]byte("[console_scripts]\n../a = b:c\n  = d\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if err := checkEntryPoints(raw); err == nil && bytes.Contains(raw, []byte("[console_scripts]\n../a=b\n")) && bytes.HasPrefix(raw, []byte("[")) {
-			t.Errorf("%q", raw)
+		if checkEntryPoints(raw) != nil {
+			return
+		}
+		points, _ := parseEntryPoints(raw)
+		for _, p := range points {
+			if p.script() && (filepath.Base(p.name) != p.name || strings.ContainsAny(p.name, "\\\x00")) {
+				t.Errorf("%q would be written elsewhere", p.name)
+			}
 		}
 	})
 }

@@ -105,21 +105,16 @@ func init() {
 	fieldByForm["import_names"], fieldByForm["import_namespaces"] = fieldByForm["import_name"], fieldByForm["import_namespace"]
 }
 
-// set stores a value of the field; false if a single-valued field has one already.
-func (f field) set(m *Metadata, value string) bool {
-	if value == "UNKNOWN" {
-		return true
-	}
-	if f.many != nil {
+// set stores a value of the field; of a single-valued field the last.
+func (f field) set(m *Metadata, value string) {
+	switch {
+	case value == "UNKNOWN":
+	case f.many != nil:
 		list := f.many(m)
 		*list = append(*list, value)
-		return true
+	default:
+		*f.one(m) = value
 	}
-	if *f.one(m) != "" {
-		return false
-	}
-	*f.one(m) = value
-	return true
 }
 
 // empty reports whether the field has no value.

@@ -1,6 +1,7 @@
 package pypi
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
@@ -41,7 +42,7 @@ func TestNegotiation(t *testing.T) {
 		{"another query", "?a=b;c", json, json},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/"+c.query, nil)
+			r := httptest.NewRequest(http.MethodGet, "/"+c.query, nil)
 			if c.accept != "" {
 				r.Header.Set("Accept", c.accept)
 			}

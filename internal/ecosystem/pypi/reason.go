@@ -15,9 +15,8 @@ import (
 // How a connection ends whose request was refused before its body was read: the client learns the answer only once it has
 // sent all, and a connection that is reset earlier loses it.
 const (
-	lingerTime  = 10 * time.Second
+	lingerTime  = 20 * time.Second
 	lingerBytes = 256 << 20
-	writeTime   = 10 * time.Second
 	maxReason   = 1000
 )
 
@@ -25,22 +24,23 @@ const (
 // that is merely absent keeps its connection, since installers ask for many that are.
 func speaksReason(r *http.Request, status int) bool {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	return r.ProtoMajor == 1 && status >= 400 && !(read && status == http.StatusNotFound)
+	return r.ProtoMajor == 1 && status >= 400 && (!read || status != http.StatusNotFound)
 }
 
 // writeReason writes a whole answer with the sentence as reason phrase and ends the connection; net/http has no way to set
 // the phrase. It reports false when the connection cannot be taken over and nothing was written.
-func writeReason(w http.ResponseWriter, r *http.Request, status int, sentence string, body []byte) bool {
+func writeReason(w http.ResponseWriter, r *http.Request, now time.Time, status int, sentence string, body []byte) bool {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return false
 	}
 	defer func() { _ = conn.Close() }()
+	// A client that neither reads nor closes holds the connection no longer than this.
+	defer time.AfterFunc(lingerTime, func() { _ = conn.Close() }).Stop()
 	request.SetStatus(r.Context(), status)
 	h := w.Header()
 	h.Set("Connection", "close")
-	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	_ = conn.SetWriteDeadline(time.Now().Add(writeTime))
+	h.Set("Date", now.UTC().Format(http.TimeFormat))
 	proto := "HTTP/1.1"
 	if r.ProtoMinor == 0 {
 		proto = "HTTP/1.0"
@@ -61,7 +61,6 @@ func linger(conn net.Conn, in io.Reader) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
 	_, _ = io.CopyN(io.Discard, in, lingerBytes)
 }
 

@@ -82,7 +82,7 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
-	if speaksReason(r, status) && writeReason(w, r, status, e.Sentence(), body) {
+	if speaksReason(r, status) && writeReason(w, r, d.house.Clock.Now(), status, e.Sentence(), body) {
 		return
 	}
 	w.WriteHeader(status)

@@ -42,7 +42,7 @@ func (d *Door) serveUpload(w http.ResponseWriter, r *http.Request, q *door.Reque
 	if err != nil {
 		return err
 	}
-	u := &upload{q: q, repo: repo, form: form{Claim: Claim{Digests: map[string]string{}}, seen: map[string]bool{}}}
+	u := &upload{q: q, repo: repo, form: newForm()}
 	defer u.discard()
 	if err := u.receive(r.Context(), body); err != nil {
 		return err

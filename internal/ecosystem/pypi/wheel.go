@@ -298,45 +298,61 @@ func parseRecord(raw []byte) (map[string]recordRow, error) {
 	}
 }
 
-// checkEntryPoints reads entry_points.txt as configparser does, and refuses script names that would leave the folder into
-// which installers write them.
+// entryPoint is one line of entry_points.txt.
+type entryPoint struct{ group, name string }
+
+// script reports one for which installers write a script of that name.
+func (e entryPoint) script() bool { return e.group == "console_scripts" || e.group == "gui_scripts" }
+
+// checkEntryPoints refuses an entry_points.txt that cannot be read, or whose scripts would leave the folder into which
+// installers write them.
 func checkEntryPoints(raw []byte) error {
-	bad := func(why string) error {
-		return errs.New(errs.Invalid, "The wheel's entry_points.txt is refused: %s.", why).WithRule("pypi/wheel-entry-points").
-			WithNext("Correct the entry points in the project's configuration and build the wheel again.")
+	points, why := parseEntryPoints(raw)
+	for _, p := range points {
+		if p.script() && !safeScript(p.name) {
+			why = "the script name " + quoted(p.name) + " is not a plain file name"
+			break
+		}
 	}
+	if why == "" {
+		return nil
+	}
+	return errs.New(errs.Invalid, "The wheel's entry_points.txt is refused: %s.", why).WithRule("pypi/wheel-entry-points").
+		WithNext("Correct the entry points in the project's configuration and build the wheel again.")
+}
+
+// parseEntryPoints reads entry_points.txt as configparser does. It returns why it failed, as a clause.
+func parseEntryPoints(raw []byte) (points []entryPoint, why string) {
 	if !utf8.Valid(raw) {
-		return bad("it is not UTF-8")
+		return nil, "it is not UTF-8"
 	}
-	section := ""
-	seen := map[string]bool{}
+	group := ""
+	seen := map[entryPoint]bool{}
 	for line := range strings.Lines(strings.TrimPrefix(string(raw), "\ufeff")) {
 		text := strings.TrimSpace(line)
 		if text == "" || text[0] == '#' || text[0] == ';' {
 			continue
 		}
-		if line[0] != ' ' && line[0] != '\t' && text[0] == '[' && text[len(text)-1] == ']' {
-			section = strings.TrimSpace(text[1 : len(text)-1])
+		indented := line[0] == ' ' || line[0] == '\t'
+		if !indented && text[0] == '[' && text[len(text)-1] == ']' {
+			group = strings.TrimSpace(text[1 : len(text)-1])
 			continue
 		}
-		if (line[0] == ' ' || line[0] == '\t') && section != "" && len(seen) > 0 {
+		if indented && len(points) > 0 {
 			continue // the last value goes on
 		}
 		name, value, ok := strings.Cut(text, "=")
-		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		if !ok || section == "" || name == "" || value == "" {
-			return bad("the line " + quoted(text) + " is no entry point")
+		p := entryPoint{group, strings.TrimSpace(name)}
+		if !ok || group == "" || p.name == "" || strings.TrimSpace(value) == "" {
+			return nil, "the line " + quoted(text) + " is no entry point"
 		}
-		if key := section + "\n" + name; seen[key] {
-			return bad("it names " + quoted(name) + " twice")
-		} else {
-			seen[key] = true
+		if seen[p] {
+			return nil, "it names " + quoted(p.name) + " twice"
 		}
-		if scripts := section == "console_scripts" || section == "gui_scripts"; scripts && !safeScript(name) {
-			return bad("the script name " + quoted(name) + " is not a plain file name")
-		}
+		seen[p] = true
+		points = append(points, p)
 	}
-	return nil
+	return points, ""
 }
 
 // safeScript reports a name under which a script can be written into one folder and nowhere else.
