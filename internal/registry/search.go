@@ -79,8 +79,11 @@ func (r *Registry) Search(ctx context.Context, q Query) (hits []Hit, total int, 
 		return nil, 0, err
 	}
 	text := strings.ToLower(strings.TrimSpace(q.Text))
-	order := fmt.Sprintf(`case when norm = %s then 0 when norm like %s escape '\' then 1 when norm like %s escape '\' then 2 else 3 end, norm, repository_id`,
-		arg(text), arg(store.LikePrefix(text)), arg(store.LikeInfix(text)))
+	// A name is compared in both spellings: people type what they have seen, the display form.
+	exact, prefix, infix := arg(text), arg(store.LikePrefix(text)), arg(store.LikeInfix(text))
+	order := fmt.Sprintf(`case when norm = %[1]s or lower(display) = %[1]s then 0
+		when norm like %[2]s escape '\' or lower(display) like %[2]s escape '\' then 1
+		when norm like %[3]s escape '\' or lower(display) like %[3]s escape '\' then 2 else 3 end, norm, repository_id`, exact, prefix, infix)
 	hits, err = store.All(ctx, r.db, scanHit, "select repository_id, norm, display, summary, keywords, latest, updated_at from project where "+
 		where.String()+" order by "+order+" limit "+arg(q.Limit)+" offset "+arg(q.Offset), args...)
 	return hits, total, err

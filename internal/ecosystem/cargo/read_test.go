@@ -278,6 +278,10 @@ func TestSearch(t *testing.T) {
 	if f = search("per_page=x"); f.Meta.Total != 4 || len(f.Crates) != 4 {
 		t.Errorf("everything: %+v", f)
 	}
+	b.publish("a-my-serde", "1.0.0")
+	if f = search("q=My-Serde&per_page=1"); f.Meta.Total != 2 || f.Crates[0].Name != "my-serde" {
+		t.Errorf("the exact name comes first, also with dashes: %+v", f)
+	}
 	b.Repository(registry.Repository{Ecosystem: "cargo", Name: "team", Kind: registry.Hosted, Visibility: registry.Anonymous})
 	b.Repository(registry.Repository{Ecosystem: "cargo", Name: "both", Kind: registry.Group, Visibility: registry.Anonymous}, "team", "local")
 	if a := b.put("team", b.body(header("serde", "9.0.0"))); a.Status != http.StatusOK {
