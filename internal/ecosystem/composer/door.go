@@ -199,8 +199,8 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		body.Message += " Composer keeps it after `composer config --global --auth http-basic." + printable(r.Host) + " token TOKEN`."
 	}
-	if status != http.StatusNotFound || strings.Contains(r.URL.Path, distsRoot) {
-		// That a repository has no such package is no news: clients ask several for each name.
+	// That a repository has no such package is no news: clients ask several for each name.
+	if status != http.StatusNotFound || !strings.Contains(r.URL.Path, metadataRoot) && !strings.Contains(r.URL.Path, providersRoot) {
 		body.Warning = body.Message
 	}
 	w.Header().Set("Content-Type", "application/json")

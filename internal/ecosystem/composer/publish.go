@@ -65,23 +65,21 @@ func (d *Door) publish(w http.ResponseWriter, r *http.Request, q *door.Request) 
 	return nil
 }
 
-// claimOf reads what the URL says: nothing, a version, or name and version. curl appends the file's name to a URL that ends
-// in a slash, so a last segment *.zip says nothing.
+// claimOf reads what the URL says: nothing, a version, or name and version. curl appends the file's name to a path that ends
+// in a slash, so a single segment says nothing, and neither does a last one *.zip.
 func claimOf(path string, query url.Values) (Claim, error) {
 	plain, err := url.PathUnescape(strings.Trim(path, "/"))
 	if err != nil {
-		return Claim{}, wrongURL()
+		return Claim{}, errs.New(errs.Invalid, "A zip cannot be uploaded to this URL.").WithRule("composer/upload-url").
+			WithNext("PUT it to the repository's URL, to …/?version=VERSION, or to …/VENDOR/PACKAGE/VERSION.")
 	}
 	parts := strings.Split(plain, "/")
 	if strings.HasSuffix(strings.ToLower(parts[len(parts)-1]), "."+distType) {
 		parts = parts[:len(parts)-1]
 	}
 	c := Claim{Version: query.Get("version")}
-	switch {
-	case len(parts) == 0 || len(parts) == 1 && parts[0] == "":
+	if len(parts) < 2 {
 		return c, nil
-	case len(parts) == 1:
-		return c, wrongURL()
 	}
 	c.Name = parts[0] + "/" + parts[1]
 	inPath := strings.Join(parts[2:], "/") // a branch may hold slashes
@@ -93,11 +91,6 @@ func claimOf(path string, query url.Values) (Claim, error) {
 		c.Version = inPath
 	}
 	return c, nil
-}
-
-func wrongURL() error {
-	return errs.New(errs.Invalid, "A zip cannot be uploaded to this URL.").WithRule("composer/upload-url").
-		WithNext("PUT it to the repository's URL, to …/?version=VERSION, or to …/VENDOR/PACKAGE/VERSION.")
 }
 
 // checkUpload refuses what can be refused before the body is read.
