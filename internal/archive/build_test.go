@@ -11,20 +11,19 @@ import (
 
 // zfile is one entry of a zip built by hand. The pokes run on finished headers, so that a test can break any byte.
 type zfile struct {
-	name, data      string
-	deflate         bool
-	descriptor      string // "", "signed", "plain", "wide"
-	extra, local    []byte // extra fields of the central record and of the local header
-	pokeCentral     func(h []byte)
-	pokeLocal       func(h []byte)
-	pokeDescriptor  func(d []byte)
-	packed          []byte // instead of the packed data
-	after           string // bytes after the entry
-	comment         string
-	unixMode        uint32
-	dosAttribute    byte
-	offsetOfEntry   int // 1-based: point at another entry's header
-	sizesNotInLocal bool
+	name, data     string
+	deflate        bool
+	descriptor     string // "", "signed", "plain", "wide"
+	extra, local   []byte // extra fields of the central record and of the local header
+	pokeCentral    func(h []byte)
+	pokeLocal      func(h []byte)
+	pokeDescriptor func(d []byte)
+	packed         []byte // instead of the packed data
+	after          string // bytes after the entry
+	comment        string
+	unixMode       uint32
+	dosAttribute   byte
+	offsetOfEntry  int // 1-based: point at another entry's header
 }
 
 // zipTail is what follows the central directory.

@@ -232,8 +232,10 @@ func TestAZipWithAnyBrokenByteIsRefusedOrReadAlike(t *testing.T) {
 		zfile{name: "p/b", data: "beta", deflate: true, descriptor: "signed", extra: extraField(0xcafe)},
 		zfile{name: "p/l", data: "a", unixMode: 0o120777})
 	wide := buildZip(zipTail{zip64: func(_, _ []byte) {}, pokeEnd: u32(16, 1<<32-1)},
-		zfile{name: "w", data: "wide", extra: extraField(1, uint64(4)), pokeCentral: u32(24, 1<<32-1),
-			local: extraField(1, uint64(4), uint64(4)), pokeLocal: func(h []byte) { u32(18, 1<<32-1)(h); u32(22, 1<<32-1)(h) }})
+		zfile{
+			name: "w", data: "wide", extra: extraField(1, uint64(4)), pokeCentral: u32(24, 1<<32-1),
+			local: extraField(1, uint64(4), uint64(4)), pokeLocal: func(h []byte) { u32(18, 1<<32-1)(h); u32(22, 1<<32-1)(h) },
+		})
 	for _, b := range [][]byte{whole, wide} {
 		if _, ok := ours(t, b, Zip); !ok {
 			t.Fatal("the unbroken zip is refused")

@@ -74,7 +74,7 @@ func (w *walker) tarGz(r io.ReaderAt) error {
 	if err == nil {
 		err = t.trailer()
 	}
-	if t.err != nil && t.err == err {
+	if t.err != nil && errors.Is(t.err, err) {
 		return w.gzipDamage(src, err)
 	}
 	if err != nil {
@@ -331,14 +331,14 @@ func (t *tarReader) body(h tarHeader, e Entry, raw string, listed bool) error {
 		return t.cut(err, "inside an entry's data")
 	}
 	if listed && !e.Dir {
-		t.record(raw, e, h.kind, b.sum.Sum64())
+		t.record(raw, e, b.sum.Sum64())
 	}
 	return t.padding(h.size)
 }
 
 // record notes a name that comes twice: the last one wins for most readers, the first for some. Twice the same bytes is
 // merely untidy.
-func (t *tarReader) record(raw string, e Entry, kind byte, sum uint64) {
+func (t *tarReader) record(raw string, e Entry, sum uint64) {
 	w := t.w
 	for len(t.hash) < len(w.list.Entries) {
 		t.hash = append(t.hash, 0)
@@ -391,7 +391,7 @@ func (b *tarBody) drain() error {
 	buf := scratches.Get().(*[]byte)
 	defer scratches.Put(buf)
 	for b.left > 0 && b.err == nil {
-		b.Read(*buf)
+		_, _ = b.Read(*buf) // the error stays in b.err
 	}
 	return b.err
 }

@@ -133,8 +133,7 @@ func (w *walker) clean(raw string, e *Entry) (bool, error) {
 	if n := strings.Count(e.Name, "/") + 1; n > w.limits.Depth {
 		return false, w.stop(ruleLimitDepth, raw, "its path is %d components deep, more than %d", n, w.limits.Depth)
 	}
-	for rest, part := e.Name, ""; rest != ""; {
-		part, rest, _ = strings.Cut(rest, "/")
+	for part := range strings.SplitSeq(e.Name, "/") {
 		if len(part) > maxComponent {
 			return false, w.stop(ruleLimitName, raw, "a component of its path has %d bytes, more than %d", len(part), maxComponent)
 		}

@@ -306,11 +306,11 @@ func (w *walker) zipDescriptor(z *zipReader, c zipEntry, local localHeader, room
 		}
 		b = b[4:]
 	}
-	packed, unpacked := uint64(le.Uint32(b[4:])), uint64(0)
+	var packed, unpacked uint64
 	if local.wide {
 		packed, unpacked = le.Uint64(b[4:]), le.Uint64(b[12:])
 	} else {
-		unpacked = uint64(le.Uint32(b[8:]))
+		packed, unpacked = uint64(le.Uint32(b[4:])), uint64(le.Uint32(b[8:]))
 	}
 	if le.Uint32(b) != c.crc || packed != uint64(c.packed) || unpacked != uint64(c.unpacked) {
 		return w.stop(ruleZipDescriptor, c.name, "its data descriptor and the central directory differ")
@@ -361,7 +361,7 @@ func (b *zipBody) drain() (int64, error) {
 	buf := scratches.Get().(*[]byte)
 	defer scratches.Put(buf)
 	for b.left > 0 && b.err == nil {
-		b.Read(*buf)
+		_, _ = b.Read(*buf) // the error stays in b.err
 	}
 	if b.err != nil {
 		return 0, b.err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func (d *disk) find(name string) (*node, error) {
 	if name == "." {
 		return n, nil
 	}
-	for _, part := range strings.Split(name, "/") {
+	for part := range strings.SplitSeq(name, "/") {
 		next, ok := n.entries[part]
 		if !ok {
 			return nil, &fs.PathError{Op: "find", Path: name, Err: fs.ErrNotExist}
@@ -159,9 +160,7 @@ func (d *disk) syncDir(name string) error {
 	}
 	if !d.liar {
 		n.named = map[string]*node{}
-		for k, v := range n.entries {
-			n.named[k] = v
-		}
+		maps.Copy(n.named, n.entries)
 	}
 	return nil
 }

@@ -54,10 +54,10 @@ func (o *s3Object) Read(p []byte) (int, error) {
 	}
 	n, err := o.body.Read(p)
 	o.offset += int64(n)
-	if err == io.EOF && o.offset < o.size {
+	if errors.Is(err, io.EOF) && o.offset < o.size {
 		err = io.ErrUnexpectedEOF // an object that shrank since Open
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = errors.Join(unreachable(err), o.hangUp())
 	}
 	return n, err

@@ -300,14 +300,14 @@ func ranges(t *testing.T, store blob.Store) {
 				p := make([]byte, 1+rand.IntN(len(content)/2))
 				want := content[off:min(len(content), off+len(p))]
 				n, err := r.ReadAt(p, int64(off))
-				if !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) || err != nil && err != io.EOF {
+				if !bytes.Equal(p[:n], want) || errors.Is(err, io.EOF) != (n < len(p)) || err != nil && !errors.Is(err, io.EOF) {
 					t.Errorf("ReadAt(%d bytes, %d) = %d, %v", len(p), off, n, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if n, err := r.ReadAt(make([]byte, 1), r.Size()); n != 0 || err != io.EOF {
+	if n, err := r.ReadAt(make([]byte, 1), r.Size()); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("ReadAt the end = %d, %v", n, err)
 	}
 	for _, c := range []struct {

@@ -24,8 +24,8 @@ func Parse(s string) (v Version, ok bool) {
 		return Version{}, false
 	}
 	head := s
-	if i := strings.IndexByte(s, '+'); i >= 0 {
-		head = s[:i]
+	if before, _, ok := strings.Cut(s, "+"); ok {
+		head = before
 	}
 	if len(head) != len(v.Release) && !identifiers(v.Pre, true) {
 		return Version{}, false
