@@ -68,6 +68,7 @@ func runDemo(cmd *cobra.Command, keep, allowMissing bool) (err error) {
 	if err != nil {
 		return err
 	}
+	o.AllowMissing = allowMissing
 	result, err := demo.Run(ctx, o)
 	if err != nil {
 		return err
@@ -75,7 +76,7 @@ func runDemo(cmd *cobra.Command, keep, allowMissing bool) (err error) {
 	if keep {
 		keepDemo(ctx, cmd.OutOrStdout(), url, dir)
 	}
-	if len(result.Failed) > 0 || len(result.Disagreements) > 0 || (len(result.Missing) > 0 && !allowMissing) {
+	if !result.Good() {
 		return exitStatus(exitFailure)
 	}
 	return nil

@@ -38,6 +38,8 @@ type Options struct {
 	Quarantine func(ctx context.Context, ecosystem, project, reason string) error
 	// Check compares rows, blobs and events, as fsck does, and returns what disagrees.
 	Check func(ctx context.Context) (problems []string, err error)
+	// AllowMissing forgives clients that are not installed.
+	AllowMissing bool
 	// Now is the machine's clock.
 	Now func() time.Time
 }
@@ -48,7 +50,13 @@ type Result struct {
 	Ran, Missing, Failed []string
 	// Disagreements are what the check found.
 	Disagreements []string
+	forgiving     bool
 }
+
+// Good reports that everything was shown that had to be.
+func (r Result) Good() bool { return r.toured() && len(r.Disagreements) == 0 }
+
+func (r Result) toured() bool { return len(r.Failed) == 0 && (len(r.Missing) == 0 || r.forgiving) }
 
 // guided is one ecosystem's tour.
 type guided struct {
@@ -93,7 +101,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 			p.fact("missing", e.name+": "+missing[e.name])
 		}
 	}
-	result := Result{}
+	result := Result{forgiving: o.AllowMissing}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	slots := make(chan struct{}, atOnce)

@@ -94,7 +94,7 @@ func (p *page) summary(r Result, took time.Duration) {
 		fsck.what = "rows, blobs and events disagree"
 	}
 	p.step(fsck)
-	told := step{title: "tour", went: len(r.Ran) == Ecosystems}
+	told := step{title: "tour", went: r.toured()}
 	told.what = fmt.Sprintf("%d of %d ecosystems: published, installed, verified, not replaced, withdrawn", len(r.Ran), Ecosystems)
 	if len(r.Missing) > 0 {
 		told.words = append(told.words, "no client here: "+strings.Join(r.Missing, ", "))
