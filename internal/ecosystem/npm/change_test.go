@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"bonded/internal/door/doortest"
 	"bonded/internal/registry"
 )
 
@@ -85,8 +86,9 @@ func TestMetadataDocumentsCannotDoMore(t *testing.T) {
 	}
 }
 
-func TestDistTags(t *testing.T) {
-	env := house(t)
+func TestDistTags(t *testing.T) { onEngines(t, distTags) }
+
+func distTags(t *testing.T, env *doortest.Env) {
 	c := as(t, env, env.Token("alice"))
 	c.publish("@s/foo", "1.0.0")
 	c.publish("@s/foo", "2.0.0")
@@ -131,8 +133,9 @@ func rev(c *client, name string) string {
 	return s
 }
 
-func TestOwners(t *testing.T) {
-	env := house(t)
+func TestOwners(t *testing.T) { onEngines(t, owners) }
+
+func owners(t *testing.T, env *doortest.Env) {
 	alice, bob := as(t, env, env.Token("alice")), as(t, env, env.Token("bob"))
 	alice.publish("foo", "1.0.0")
 	put := func(c *client, status int, rev, people, says string) {
@@ -179,8 +182,9 @@ func unpublish(c *client, name, version string) (status int, body string) {
 	return c.do(http.MethodDelete, "/"+tarballPath(name, version)+"/-rev/"+second["_rev"].(string), "").Status, a.Body //nolint:forcetypeassert // see above
 }
 
-func TestUnpublish(t *testing.T) {
-	env := house(t)
+func TestUnpublish(t *testing.T) { onEngines(t, unpublishes) }
+
+func unpublishes(t *testing.T, env *doortest.Env) {
 	alice, bob := as(t, env, env.Token("alice")), as(t, env, env.Token("bob"))
 	alice.publish("@s/foo", "1.0.0")
 	alice.publish("@s/foo", "1.1.0")

@@ -18,12 +18,22 @@ import (
 	"bonded/internal/door"
 	"bonded/internal/door/doortest"
 	"bonded/internal/registry"
+	"bonded/internal/store"
+	"bonded/internal/store/storetest"
 )
 
 // house opens a house with an npm door.
 func house(t *testing.T) *doortest.Env {
 	t.Helper()
 	return doortest.New(t, []registry.Format{NewFormat()}, func(h *door.House) []door.Door { return []door.Door{NewDoor(h)} })
+}
+
+// onEngines runs a test against a house on each engine.
+func onEngines(t *testing.T, test func(t *testing.T, env *doortest.Env)) {
+	t.Helper()
+	storetest.Engines(t, func(t *testing.T, db *store.DB) {
+		test(t, doortest.On(t, db, []registry.Format{NewFormat()}, func(h *door.House) []door.Door { return []door.Door{NewDoor(h)} }))
+	})
 }
 
 // pack makes a tarball of files below package/.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"bonded/internal/door/doortest"
 )
 
 func TestFixedRoutes(t *testing.T) {
@@ -90,8 +92,9 @@ func TestLogoutRevokesTheTokenInUse(t *testing.T) {
 	as(t, env, other).want(http.StatusOK, http.MethodGet, "/-/whoami", "")
 }
 
-func TestSearch(t *testing.T) {
-	env := house(t)
+func TestSearch(t *testing.T) { onEngines(t, search) }
+
+func search(t *testing.T, env *doortest.Env) {
 	alice, bob := as(t, env, env.Token("alice")), as(t, env, env.Token("bob"))
 	for _, p := range []struct {
 		by  *client
@@ -152,8 +155,9 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-func TestChanges(t *testing.T) {
-	env := house(t)
+func TestChanges(t *testing.T) { onEngines(t, changes) }
+
+func changes(t *testing.T, env *doortest.Env) {
 	c := as(t, env, env.Token("alice"))
 	c.publish("one", "1.0.0")
 	c.publish("two", "1.0.0")

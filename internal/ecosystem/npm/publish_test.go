@@ -277,8 +277,9 @@ func TestRestrictedAccessOnAnOpenRepositoryIsExplained(t *testing.T) {
 	}
 }
 
-func TestPublishesAtOnceLoseNothing(t *testing.T) {
-	env := house(t)
+func TestPublishesAtOnceLoseNothing(t *testing.T) { onEngines(t, publishesAtOnceLoseNothing) }
+
+func publishesAtOnceLoseNothing(t *testing.T, env *doortest.Env) {
 	token := env.Token("alice")
 	const n = 12
 	statuses := make([]int, 2*n)
