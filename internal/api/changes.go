@@ -11,28 +11,28 @@ import (
 	"bonded/internal/registry"
 )
 
-// reasonBody is why something is changed; people read it on pages and in their clients.
-type reasonBody struct {
+// Because is why something is changed; people read it on pages and in their clients.
+type Because struct {
 	Reason string `json:"reason,omitempty" doc:"Why, in a sentence for those who read it in their client" maxLength:"1000"`
 }
 
 type yankRequest struct {
-	releasePath
-	Body reasonBody
+	ReleasePath
+	Body Because
 }
 
-type unyankRequest struct{ releasePath }
+type unyankRequest struct{ ReleasePath }
 
 type statusRequest struct {
-	packagePath
+	PackagePath
 	Body struct {
 		Status string `json:"status" enum:"active,archived,deprecated" doc:"archived takes no more releases; deprecated advises something else; active is neither"`
-		reasonBody
+		Because
 	}
 }
 
 type holdRequest struct {
-	packagePath
+	PackagePath
 	Body struct {
 		Held bool `json:"held" doc:"Whether nothing of the package may be deleted"`
 	}
@@ -60,19 +60,19 @@ func (a *API) addChanges() {
 }
 
 func (a *API) yank(ctx context.Context, p access.Principal, in *yankRequest) (Package, error) {
-	return a.changeRelease(ctx, p, &in.releasePath, func(c *registry.Change, current *registry.Project, unique string) error {
+	return a.changeRelease(ctx, p, &in.ReleasePath, func(c *registry.Change, current *registry.Project, unique string) error {
 		return c.Yank(ctx, current, unique, in.Body.Reason)
 	})
 }
 
 func (a *API) unyank(ctx context.Context, p access.Principal, in *unyankRequest) (Package, error) {
-	return a.changeRelease(ctx, p, &in.releasePath, func(c *registry.Change, current *registry.Project, unique string) error {
+	return a.changeRelease(ctx, p, &in.ReleasePath, func(c *registry.Change, current *registry.Project, unique string) error {
 		return c.Unyank(ctx, current, unique)
 	})
 }
 
-func (a *API) changeRelease(ctx context.Context, p access.Principal, in *releasePath, fn func(*registry.Change, *registry.Project, string) error) (Package, error) {
-	return a.change(ctx, p, &in.packagePath, access.Yank, func(c *registry.Change, current *registry.Project) error {
+func (a *API) changeRelease(ctx context.Context, p access.Principal, in *ReleasePath, fn func(*registry.Change, *registry.Project, string) error) (Package, error) {
+	return a.change(ctx, p, &in.PackagePath, access.Yank, func(c *registry.Change, current *registry.Project) error {
 		r, err := releaseNamed(current, current.Releases, in.Version)
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func (a *API) changeRelease(ctx context.Context, p access.Principal, in *release
 }
 
 func (a *API) setStatus(ctx context.Context, p access.Principal, in *statusRequest) (Package, error) {
-	return a.change(ctx, p, &in.packagePath, access.Yank, func(c *registry.Change, current *registry.Project) error {
+	return a.change(ctx, p, &in.PackagePath, access.Yank, func(c *registry.Change, current *registry.Project) error {
 		if current.Status == registry.Quarantined {
 			return errs.New(errs.Forbidden, "%s is quarantined, which only a moderator's decision ends.", current.Display).WithRule("moderation/quarantine").
 				WithNext("Wait for the decision.")
@@ -96,7 +96,7 @@ func (a *API) setStatus(ctx context.Context, p access.Principal, in *statusReque
 }
 
 func (a *API) setLegalHold(ctx context.Context, p access.Principal, in *holdRequest) (Package, error) {
-	return a.change(ctx, p, &in.packagePath, access.Admin, func(c *registry.Change, current *registry.Project) error {
+	return a.change(ctx, p, &in.PackagePath, access.Admin, func(c *registry.Change, current *registry.Project) error {
 		if current.LegalHold == in.Body.Held {
 			return nil
 		}
@@ -106,7 +106,7 @@ func (a *API) setLegalHold(ctx context.Context, p access.Principal, in *holdRequ
 
 // change runs fn on the facts as they are under the project's lock, after access allowed the action on them, and answers with what
 // the package is afterwards.
-func (a *API) change(ctx context.Context, p access.Principal, in *packagePath, action access.Action, fn func(*registry.Change, *registry.Project) error) (Package, error) {
+func (a *API) change(ctx context.Context, p access.Principal, in *PackagePath, action access.Action, fn func(*registry.Change, *registry.Project) error) (Package, error) {
 	if p.IsAnonymous() {
 		return Package{}, errs.New(errs.Unauthenticated, "You must authenticate to change a package.").WithRule("access/anonymous").
 			WithNext("Send a token of this Bonded: Authorization: Bearer ….")

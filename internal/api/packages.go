@@ -121,13 +121,15 @@ type searchQuery struct {
 	PerPage    int    `query:"per_page" doc:"How many on a page" minimum:"1" maximum:"100" default:"20"`
 }
 
-type packagePath struct {
-	repositoryPath
+// PackagePath names a package in a path.
+type PackagePath struct {
+	RepositoryPath
 	Name string `path:"name" doc:"The package's name as one segment: @scope%2Fname, vendor%2Fname, group:artifact" example:"left-pad" maxLength:"420"`
 }
 
-type releasePath struct {
-	packagePath
+// ReleasePath names a release in a path.
+type ReleasePath struct {
+	PackagePath
 	Version string `path:"version" doc:"The version as one segment" example:"1.0.0" maxLength:"255"`
 }
 
@@ -242,7 +244,7 @@ func (a *API) mayReadAll(p access.Principal, repo *registry.Repository) bool {
 }
 
 // project finds a package by any spelling of its name.
-func (a *API) project(ctx context.Context, p access.Principal, in *packagePath) (*door.Request, *registry.Project, error) {
+func (a *API) project(ctx context.Context, p access.Principal, in *PackagePath) (*door.Request, *registry.Project, error) {
 	q, err := a.house.Visit(ctx, p, in.Ecosystem, in.Repository)
 	if err != nil {
 		return nil, nil, err
@@ -259,7 +261,7 @@ func (a *API) project(ctx context.Context, p access.Principal, in *packagePath) 
 	return q, project, err
 }
 
-func (a *API) getPackage(ctx context.Context, p access.Principal, in *packagePath) (Package, error) {
+func (a *API) getPackage(ctx context.Context, p access.Principal, in *PackagePath) (Package, error) {
 	q, project, err := a.project(ctx, p, in)
 	if err != nil {
 		return Package{}, err
@@ -346,8 +348,8 @@ func releaseOf(q *door.Request, p *registry.Project, r *registry.Release) Releas
 	return out
 }
 
-func (a *API) getRelease(ctx context.Context, p access.Principal, in *releasePath) (ReleaseDetail, error) {
-	q, project, err := a.project(ctx, p, &in.packagePath)
+func (a *API) getRelease(ctx context.Context, p access.Principal, in *ReleasePath) (ReleaseDetail, error) {
+	q, project, err := a.project(ctx, p, &in.PackagePath)
 	if err != nil {
 		return ReleaseDetail{}, err
 	}

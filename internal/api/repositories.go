@@ -47,8 +47,8 @@ type Usage struct {
 	Growth   Growth `json:"growth"`
 }
 
-// repositoryPath names a repository in a path.
-type repositoryPath struct {
+// RepositoryPath names a repository in a path. It is exported for the library, which reads the fields of exported parts only.
+type RepositoryPath struct {
 	Ecosystem  string `path:"ecosystem" doc:"cargo, pypi, npm, maven or composer" example:"npm" maxLength:"20"`
 	Repository string `path:"repository" doc:"The repository's name" example:"main" maxLength:"63"`
 }
@@ -88,7 +88,7 @@ func (a *API) listRepositories(ctx context.Context, p access.Principal, _ *struc
 	return out, nil
 }
 
-func (a *API) getRepository(ctx context.Context, p access.Principal, in *repositoryPath) (Repository, error) {
+func (a *API) getRepository(ctx context.Context, p access.Principal, in *RepositoryPath) (Repository, error) {
 	q, err := a.house.Visit(ctx, p, in.Ecosystem, in.Repository)
 	if err != nil {
 		return Repository{}, err
@@ -116,7 +116,7 @@ func (a *API) describe(ctx context.Context, p access.Principal, repo *registry.R
 	return out, nil
 }
 
-func (a *API) getUsage(ctx context.Context, p access.Principal, in *repositoryPath) (Usage, error) {
+func (a *API) getUsage(ctx context.Context, p access.Principal, in *RepositoryPath) (Usage, error) {
 	q, err := a.house.Visit(ctx, p, in.Ecosystem, in.Repository)
 	if err != nil {
 		return Usage{}, err

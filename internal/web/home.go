@@ -6,6 +6,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"bonded/internal/errs"
 	"bonded/internal/registry"
 )
 
@@ -30,6 +31,8 @@ type arrival struct {
 	registry.Update
 	Ecosystem, Repository string
 	Path                  string
+	// Words are the release's own summary; the project's may be of another release, which is withheld.
+	Words string
 }
 
 // homeView is what the home page shows.
@@ -80,9 +83,41 @@ func (s *Site) homeView(ctx context.Context) (v homeView, err error) {
 	for _, u := range newest(updates, arrivalsKept) {
 		repo := byID[u.RepositoryID]
 		shown, path := routes.to(ctx, repo, u.Norm)
-		v.Arrivals = append(v.Arrivals, arrival{Update: u, Ecosystem: repo.Ecosystem, Repository: shown.Path(), Path: path})
+		a := arrival{Update: u, Ecosystem: repo.Ecosystem, Repository: shown.Path(), Path: path}
+		ok, err := s.describe(ctx, repo, &a)
+		if err != nil {
+			return v, err
+		}
+		if ok {
+			v.Arrivals = append(v.Arrivals, a)
+		}
 	}
 	return v, nil
+}
+
+// describe adds what the release says of itself; not ok when it may not be seen any more since it was counted.
+func (s *Site) describe(ctx context.Context, repo *registry.Repository, a *arrival) (bool, error) {
+	q, err := s.visit(ctx, repo.Ecosystem, repo.Name)
+	if err != nil {
+		return false, err
+	}
+	p, err := q.Project(ctx, a.Norm)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r := find(q.View(p).Releases, a.Version)
+	if r == nil {
+		return false, nil
+	}
+	m, err := s.house.Registry.Manifest(ctx, r.ID)
+	if err != nil {
+		return false, err
+	}
+	a.Words = m.Summary
+	return true, nil
 }
 
 func (s *Site) readable(repo *registry.Repository) bool { return s.house.MayRead(reader(), repo) }

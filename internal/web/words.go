@@ -3,6 +3,7 @@ package web
 import (
 	"math"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -156,4 +157,23 @@ func ownerNames(p *registry.Project) []string {
 		names = append(names, o.Name)
 	}
 	return names
+}
+
+// licenceWords says under which licence the artifact puts itself.
+func licenceWords(m *registry.Manifest) string {
+	if m.License == "" {
+		return "no licence declared"
+	}
+	return "Licence: " + clip(m.License, 120)
+}
+
+var mailAddress = regexp.MustCompile(`\s*[<(]?[^\s<>()]+@[^\s<>()]+[>)]?`)
+
+// authorName is an author without the mail address, which is for writing to people, not for collecting.
+func authorName(author string) string {
+	if name := strings.TrimSpace(mailAddress.ReplaceAllString(author, "")); name != "" {
+		return clip(name, 120)
+	}
+	name, _, _ := strings.Cut(strings.Trim(author, "<> "), "@")
+	return clip(name, 120)
 }

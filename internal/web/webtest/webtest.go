@@ -54,7 +54,8 @@ func Samples() []Sample {
 		Name: "@acme/sample", Summary: "A sample that looks at things, with a summary long enough to be read", License: "MIT OR Apache-2.0", Links: links,
 		Authors: []string{"Ada Example <ada@example.com>"}, Keywords: []string{"sample", "looking", "quick"}, Readme: markdown, ReadmeType: "text/markdown",
 		Dependencies: []registry.Dependency{
-			{Name: "left-pad", Requirement: "^1.3.0", Kind: "normal"}, {Name: "@acme/base", Requirement: ">=2 <4", Kind: "peer", Optional: true},
+			{Name: "left-pad", Requirement: "^1.3.0", Kind: "normal"},
+			{Name: "@acme/base", Requirement: ">=2 <4", Kind: "peer", Optional: true},
 			{Name: "tester", Requirement: "~5.1", Kind: "dev", Condition: "node >= 20"},
 		},
 		InstallCode: []string{"postinstall: node setup.js"},
@@ -130,9 +131,15 @@ func Fill(ctx context.Context, r *registry.Registry, blobs blob.Store, actor reg
 		"quarantined": func(c *registry.Change, p *registry.Project) error {
 			return c.SetStatus(ctx, p, registry.Quarantined, "It was seen sending files away")
 		},
-		"archived":   func(c *registry.Change, p *registry.Project) error { return c.SetStatus(ctx, p, registry.Archived, "It is finished.") },
-		"deprecated": func(c *registry.Change, p *registry.Project) error { return c.SetStatus(ctx, p, registry.Deprecated, "Use sample") },
-		"yanked":     func(c *registry.Change, p *registry.Project) error { return c.Yank(ctx, p, "1.0.0", "It was built wrongly") },
+		"archived": func(c *registry.Change, p *registry.Project) error {
+			return c.SetStatus(ctx, p, registry.Archived, "It is finished.")
+		},
+		"deprecated": func(c *registry.Change, p *registry.Project) error {
+			return c.SetStatus(ctx, p, registry.Deprecated, "Use sample")
+		},
+		"yanked": func(c *registry.Change, p *registry.Project) error {
+			return c.Yank(ctx, p, "1.0.0", "It was built wrongly")
+		},
 	}
 	for name, set := range states {
 		err := r.Change(ctx, actor, func(c *registry.Change) error {
