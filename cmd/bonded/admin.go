@@ -152,6 +152,9 @@ everywhere its account may. It expires after 90 days unless --expires says other
 				n.Expires = time.Now().Add(life)
 			}
 			return withInstance(cmd, func(ctx context.Context, in *instance) error {
+				for i := range n.Scopes {
+					n.Scopes[i].Project = in.normalProject(n.Scopes[i])
+				}
 				acc, err := in.accounts.ByName(ctx, user)
 				if err != nil {
 					return errs.New(errs.NotFound, "There is no account named %q.", user).WithNext("Add it with `bonded admin user add`.")
@@ -241,4 +244,22 @@ func newTokenRevokeCommand() *cobra.Command {
 	}
 	bindSettings(cmd, config.Common)
 	return cmd
+}
+
+// normalProject writes a scope's project, or its prefix, as access compares it: people type the spelling they publish.
+func (in *instance) normalProject(s access.Scope) string {
+	format := in.registry.Format(s.Ecosystem)
+	if format == nil {
+		return s.Project
+	}
+	prefix, star := strings.CutSuffix(s.Project, "*")
+	norm, ok := format.Normalize(prefix)
+	switch {
+	case !ok:
+		return s.Project
+	case star:
+		return norm + "*"
+	default:
+		return norm
+	}
 }
