@@ -50,8 +50,8 @@ var pagesShown = map[string]string{
 	"message": "/packages/npm/main/oldstyle", "setup": "/setup", "security": "/security", "api": "/api/docs", "missing": "/packages/npm/main/missing",
 }
 
-// TestPages looks at the pages of a running server through a real browser.
-func TestPages(t *testing.T) {
+// TestWebPages looks at the pages of a running server through a real browser.
+func TestWebPages(t *testing.T) {
 	data := t.TempDir()
 	stockData(t, data)
 	base := startServer(t, data)
