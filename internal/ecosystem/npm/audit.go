@@ -58,11 +58,13 @@ func noteEmptyAudit(w http.ResponseWriter, r *http.Request) {
 // readAudit reads a body that may be compressed, within bounds on both sizes.
 func readAudit(r *http.Request, into any) error {
 	request.AllowBody(r.Context(), maxAuditBody)
-	body := io.Reader(io.LimitReader(r.Body, maxAuditBody+1))
+	var body io.Reader
+	packed := io.LimitReader(r.Body, maxAuditBody+1)
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
+		body = packed
 	case "gzip":
-		z, err := gzip.NewReader(body)
+		z, err := gzip.NewReader(packed)
 		if err != nil {
 			return errs.New(errs.Invalid, "The request body is not the gzip stream that it says it is.").WithRule("npm/audit-body")
 		}

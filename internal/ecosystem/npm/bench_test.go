@@ -33,7 +33,7 @@ func benchHouse(b *testing.B) *doortest.Env {
 // noise is text that compresses as source code does.
 func noise(n int) string {
 	words := strings.Fields("const let return function module exports require await async if else for of in new class this null undefined true false")
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a benchmark
+	r := rand.New(rand.NewPCG(1, 2))
 	var s strings.Builder
 	for s.Len() < n {
 		fmt.Fprintf(&s, "%s x%d ", words[r.IntN(len(words))], r.IntN(1<<30))

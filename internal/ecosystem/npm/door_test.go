@@ -4,7 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha1" //nolint:gosec // a wire format of npm
+	"crypto/sha1"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
@@ -86,7 +86,7 @@ func publication(t testing.TB, packageJSON string, files map[string]string) *doc
 }
 
 func (d *document) body() string {
-	sum1, sum512 := sha1.Sum(d.tarball), sha512.Sum512(d.tarball) //nolint:gosec // a wire format of npm
+	sum1, sum512 := sha1.Sum(d.tarball), sha512.Sum512(d.tarball)
 	manifest := maps.Clone(d.manifest)
 	if _, ok := manifest["dist"]; !ok {
 		manifest["dist"] = map[string]string{

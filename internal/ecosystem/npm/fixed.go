@@ -18,7 +18,7 @@ func (d *Door) fixed(method string, at route) (operation, string, door.Table) {
 	if op, ok := d.simpleRoute(method, at.joined()); ok {
 		return op, "meta", refusals
 	}
-	path, ok := at.joined(), false
+	path := at.joined()
 	switch {
 	case strings.HasPrefix(path, "user/org.couchdb.user:"):
 		if method == http.MethodPut {
@@ -32,7 +32,7 @@ func (d *Door) fixed(method string, at route) (operation, string, door.Table) {
 	case strings.HasPrefix(path, "npm/v1/tokens"), strings.HasPrefix(path, "npm/v1/user"):
 		return refuseAccount, "meta", refusals
 	case strings.HasPrefix(path, "org/"), strings.HasPrefix(path, "team/"), strings.HasPrefix(path, "user/"):
-		if ok = method == http.MethodGet && len(at.fixed) == 3 && at.fixed[0] == "user" && at.fixed[2] == "package"; ok {
+		if method == http.MethodGet && len(at.fixed) == 3 && at.fixed[0] == "user" && at.fixed[2] == "package" {
 			return d.userPackages, "meta", refusals
 		}
 		return noOrganizations, "meta", refusals

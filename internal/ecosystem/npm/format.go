@@ -65,8 +65,8 @@ func tarballPath(name, version string) string {
 }
 
 func baseName(name string) string {
-	if i := strings.IndexByte(name, '/'); i >= 0 {
-		return name[i+1:]
+	if _, base, scoped := strings.Cut(name, "/"); scoped {
+		return base
 	}
 	return name
 }

@@ -173,8 +173,11 @@ func (t *tarball) addProvenance(o *object, c Claim) {
 func (t *tarball) dist(f registry.File) json.RawMessage {
 	sha1, _ := f.Digests.Hex("sha1")
 	return object{
-		{"integrity", marshal(f.Digests.Integrity())}, {"shasum", marshal(sha1)},
-		{"fileCount", marshal(t.files)}, {"unpackedSize", marshal(t.unpacked)}, {"tarball", marshal(f.Path)},
+		{"integrity", marshal(f.Digests.Integrity())},
+		{"shasum", marshal(sha1)},
+		{"fileCount", marshal(t.files)},
+		{"unpackedSize", marshal(t.unpacked)},
+		{"tarball", marshal(f.Path)},
 	}.appendTo(nil)
 }
 

@@ -31,7 +31,7 @@ func TestNoPublishOfARealClientIsRefused(t *testing.T) {
 	env := house(t)
 	c := as(t, env, env.Token("alice"))
 	for name, body := range recorded(t) {
-		pkg := stringOf(object(mustObject(t, body)).get("name"))
+		pkg := stringOf(mustObject(t, body).get("name"))
 		if a := c.do(http.MethodPut, "/"+EscapeName(pkg), string(body)); a.Status != http.StatusCreated {
 			t.Errorf("%s: %d %s", name, a.Status, a.Body)
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bonded/internal/door"
 	"bonded/internal/registry"
@@ -126,20 +127,16 @@ func appendRestrictions(b []byte, v registry.View, base string) []byte {
 	if len(v.Withheld) == 0 {
 		return b
 	}
-	const reasons = 5
-	message := ""
-	for i, rel := range v.Withheld {
-		if i == reasons {
-			message += "\nand more."
-			break
-		}
-		if i > 0 {
-			message += "\n"
-		}
-		message += withheld(v.Project, rel).Sentence()
+	const most = 5
+	var reasons []string
+	for _, rel := range v.Withheld[:min(len(v.Withheld), most)] {
+		reasons = append(reasons, withheld(v.Project, rel).Sentence())
+	}
+	if len(v.Withheld) > most {
+		reasons = append(reasons, "and more.")
 	}
 	b = append(b, `,"policyRestrictions":{`...)
-	b = appendMember(b, "message", message)
+	b = appendMember(b, "message", strings.Join(reasons, "\n"))
 	b = append(b, `,"versions":{`...)
 	b = appendVersions(b, v.Project, v.Withheld, base, true)
 	return append(b, "}}"...)
