@@ -115,7 +115,7 @@ func (s *shopper) wares() {
 		"composer/lib/hello.php":            "<?php\n",
 		"composer-app/composer.json":        "{}\n",
 		"home/.m2/settings.xml":             s.pluginSettings(),
-		"home/.config/composer/config.json": "{\"repositories\": {\"packagist.org\": false}}\n",
+		"home/.config/composer/config.json": "{\"repositories\": {\"packagist\": false}}\n",
 	} {
 		s.file(name, text)
 	}

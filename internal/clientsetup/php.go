@@ -92,7 +92,7 @@ func (p *planner) composerConfig(o *object, bundle string) error {
 }
 
 // The name by which Composer knows the public registry, to switch it off.
-const publicComposer = "packagist.org"
+const publicComposer = "packagist"
 
 // composerRepositories puts ours first, in whichever of its two forms the map of repositories is written.
 func (p *planner) composerRepositories(o, ours *object) error {
