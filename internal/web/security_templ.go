@@ -29,7 +29,7 @@ func securityPage(f Frame, contact, policyHTML string) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<h1>Security</h1><section aria-labelledby=\"package\"><h2 id=\"package\">A harmful package</h2><p>If a package here steals, spies, destroys or pretends to be another, tell the people who operate this repository at once: they can take it out of every client's sight within a second, and bring it back if it was a mistake.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<h1>Security</h1><section class=\"prose\" aria-labelledby=\"package\"><h2 id=\"package\">A harmful package</h2><p>If a package here steals, spies, destroys or pretends to be another, tell the people who operate this repository at once: they can take it out of every client's sight within a second, and bring it back if it was a mistake.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -70,7 +70,7 @@ func securityPage(f Frame, contact, policyHTML string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>Name the package, its version and repository, and what you saw. If you ran it, keep the machine as it is, disconnected.</p></section><section aria-labelledby=\"software\"><h2 id=\"software\">A weakness in Bonded itself</h2><div class=\"readme\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>Name the package, its version and repository, and what you saw. If you ran it, keep the machine as it is, disconnected.</p></section><section class=\"prose\" aria-labelledby=\"software\"><h2 id=\"software\">A weakness in Bonded itself</h2><div class=\"readme\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

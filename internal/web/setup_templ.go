@@ -101,7 +101,7 @@ func setupPage(f Frame, v setupView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "</ul></nav><section aria-labelledby=\"token\"><h2 id=\"token\">Your token</h2><p>Everybody may install. To publish you need a token: a word that begins with <code>bondu_</code> and that an administrator makes with <code>bonded admin token add --user NAME</code>. Keep it in your client's credential store or in the environment variable <code>BONDED_TOKEN</code>; never write it into a file that others read, nor into a command line.</p></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "</ul></nav><section class=\"prose\" aria-labelledby=\"token\"><h2 id=\"token\">Your token</h2><p>Everybody may install. To publish you need a token: a word that begins with <code>bondu_</code> and that an administrator makes with <code>bonded admin token add --user NAME</code>. Keep it in your client's credential store or in the environment variable <code>BONDED_TOKEN</code>; never write it into a file that others read, nor into a command line.</p></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
