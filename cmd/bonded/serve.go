@@ -43,6 +43,7 @@ flight are finished first. A fresh data folder gets, for each ecosystem, a hoste
 }
 
 func serve(ctx context.Context, cfg *config.Config, cmd *cobra.Command) error {
+	limitMemory(cfg)
 	log := server.NewLogger(cmd.ErrOrStderr(), cfg.LogFormat, cfg.LogLevel)
 	in, err := openInstance(ctx, cfg, log)
 	if err != nil {

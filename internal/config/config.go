@@ -78,8 +78,8 @@ type Config struct {
 	DiskWarn        int           `name:"disk-warn" default:"90" verbs:"serve" doc:"percentage of the disk at which a warning is raised"`
 	DiskRefuse      int           `name:"disk-refuse" default:"95" verbs:"serve" doc:"percentage of the disk at which publishing is refused; reading never is"`
 	JobWorkers      int           `name:"job-workers" default:"4" verbs:"serve" doc:"background jobs that run at once"`
-	CacheDocuments  Bytes         `name:"cache-documents" default:"96MiB" verbs:"serve" doc:"memory for rendered documents"`
-	CacheProjects   Bytes         `name:"cache-projects" default:"48MiB" verbs:"serve" doc:"memory for the facts of projects"`
+	CacheDocuments  Bytes         `name:"cache-documents" default:"64MiB" verbs:"serve" doc:"memory for rendered documents"`
+	CacheProjects   Bytes         `name:"cache-projects" default:"32MiB" verbs:"serve" doc:"memory for the facts of projects"`
 	KeepSnapshots   int           `name:"keep-snapshots" verbs:"common" doc:"builds of a moving version that a new repository keeps; 0 keeps all"`
 	KeepPrereleases time.Duration `name:"keep-prereleases" verbs:"common" doc:"age at which a new repository drops pre-releases, such as 90d; 0 keeps all"`
 	BackupMaxAge    time.Duration `name:"backup-max-age" verbs:"serve" doc:"age of the last backup above which a warning is logged; 0 turns it off"`

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,16 +81,35 @@ func NewDocument(r Rendered) *Document {
 	return d
 }
 
+// newBody keeps exactly the bytes: a document may stay for days, and what it was rendered into is often larger.
 func newBody(b []byte, etag string) body {
+	if cap(b)-len(b) > len(b)/16 {
+		b = bytes.Clone(b)
+	}
 	return body{bytes: b, etag: []string{etag}, length: []string{strconv.Itoa(len(b))}}
 }
 
+// compressor is a gzip writer with its buffer. One takes most of a megabyte, many times what it writes, so they are kept.
+type compressor struct {
+	buf bytes.Buffer
+	z   *gzip.Writer
+}
+
+var compressors = sync.Pool{New: func() any {
+	c := &compressor{}
+	c.z, _ = gzip.NewWriterLevel(&c.buf, 5) // the level is valid
+	return c
+}}
+
+// compress returns b in gzip, in bytes of its own.
 func compress(b []byte) []byte {
-	var buf bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&buf, 5) // the level is valid
-	_, _ = z.Write(b)                    // a bytes.Buffer takes everything
-	_ = z.Close()
-	return buf.Bytes()
+	c, _ := compressors.Get().(*compressor)
+	defer compressors.Put(c)
+	c.buf.Reset()
+	c.z.Reset(&c.buf)
+	_, _ = c.z.Write(b) // a bytes.Buffer takes everything
+	_ = c.z.Close()
+	return bytes.Clone(c.buf.Bytes())
 }
 
 // Documents is the cache of rendered documents. Revisions are part of the key, so nothing is ever invalidated: what is stale
