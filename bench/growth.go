@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"bonded/e2e/wire"
@@ -34,12 +36,12 @@ type size struct {
 
 // growth measures the same instance at three sizes. Its releases are copies, made with SQL, of one that was published.
 func growth(ctx context.Context, o options, l *lab, w io.Writer) error {
-	sizes := []int{10, 1_000, 100_000}
-	if o.quick {
-		sizes = sizes[:2]
-	}
 	var all []size
-	for _, n := range sizes {
+	for text := range strings.SplitSeq(o.sizes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("-sizes: %w", err)
+		}
 		s, err := measureSize(ctx, l, n, o.each)
 		if err != nil {
 			return fmt.Errorf("%d projects: %w", n, err)

@@ -19,7 +19,8 @@ import (
 // options are the command line.
 type options struct {
 	quick, growth, peer bool
-	only, serve         string
+	keep                bool
+	only, serve, sizes  string
 	bonded, write       string
 	rounds              int
 	each                time.Duration
@@ -32,6 +33,8 @@ func main() {
 	flag.BoolVar(&o.peer, "peer", true, "measure Verdaccio as well")
 	flag.StringVar(&o.only, "only", "", "only this part: read, publish or growth")
 	flag.StringVar(&o.bonded, "bonded", "bin/bonded", "the binary")
+	flag.BoolVar(&o.keep, "keep", false, "leave the servers' data behind, to look at")
+	flag.StringVar(&o.sizes, "sizes", "10,1000,100000", "numbers of projects that growth is measured at")
 	flag.StringVar(&o.serve, "serve", "", "further flags of bonded serve, such as --metrics-listen for profiles")
 	flag.StringVar(&o.write, "write", "", "write the results between the markers of this file, such as docs/performance.md")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, of which medians are taken")
@@ -53,7 +56,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	l := &lab{dir: dir, bonded: o.bonded, serve: strings.Fields(o.serve)}
+	l := &lab{dir: dir, keep: o.keep, bonded: o.bonded, serve: strings.Fields(o.serve)}
 	defer l.close()
 	for _, part := range []struct {
 		name string

@@ -42,6 +42,7 @@ var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Con
 // lab is where servers keep their data, and what was started.
 type lab struct {
 	dir    string
+	keep   bool
 	bonded string   // the binary
 	serve  []string // further flags of "bonded serve"
 	// versions says how many versions the packages of the two documents have, once that is known.
@@ -52,6 +53,10 @@ type lab struct {
 func (l *lab) close() {
 	for _, p := range l.started {
 		p.stop()
+	}
+	if l.keep {
+		fmt.Fprintln(os.Stderr, "the servers' data is in", l.dir)
+		return
 	}
 	_ = os.RemoveAll(l.dir)
 }
