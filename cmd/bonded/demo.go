@@ -125,9 +125,9 @@ func demoOptions(ctx context.Context, in *instance, url, dir string, out io.Writ
 	if o.HTTP, err = in.guard.Client("demo"); err != nil {
 		return o, err
 	}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		o.Colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-		o.Wide, _, _ = term.GetSize(int(f.Fd())) //nolint:gosec // likewise
+		o.Wide, _, _ = term.GetSize(int(f.Fd()))
 	}
 	if os.Getenv("CLICOLOR_FORCE") == "1" {
 		o.Colour = true

@@ -42,7 +42,7 @@ func (d dialect) read(text string) ([]iniLine, error) {
 		l := iniLine{text: line, section: section}
 		trimmed := strings.TrimSpace(line)
 		indented := trimmed != "" && strings.TrimLeft(line, " \t") != line
-		if m := iniSection.FindStringSubmatch(trimmed); m != nil && !(d.continued && indented) {
+		if m := iniSection.FindStringSubmatch(trimmed); m != nil && (!d.continued || !indented) {
 			section, key = m[1], ""
 			l.section, l.header = section, true
 		} else if trimmed == "" || strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";") {
@@ -115,9 +115,9 @@ func (d dialect) setOne(all []iniLine, text, section string, p pair) string {
 			after = i + 1
 		}
 	}
-	texts := make([]string, len(all))
-	for i, l := range all {
-		texts[i] = l.text
+	var texts []string
+	for _, l := range all {
+		texts = append(texts, l.text)
 	}
 	switch {
 	case first >= 0:

@@ -30,11 +30,6 @@ func (o *object) setFirst(key string, value any) {
 	o.values[key] = value
 }
 
-func (o *object) remove(key string) {
-	delete(o.values, key)
-	o.keys = slices.DeleteFunc(o.keys, func(k string) bool { return k == key })
-}
-
 func newObject() *object { return &object{values: map[string]any{}} }
 
 // child is the object under a key, made if there is none.

@@ -46,11 +46,11 @@ func (p *planner) npmrc(s *Setup, yarnClassic bool) error {
 	if bundle != "" {
 		pairs = append(pairs, pair{"cafile", bundle})
 	}
-	shown := ""
+	var shown strings.Builder
 	for _, l := range pairs {
-		shown += l.key + "=" + l.value + "\n"
+		shown.WriteString(l.key + "=" + l.value + "\n")
 	}
-	return p.edit(s, path, shown, func(text string) (string, error) { return npmINI.set(text, "", pairs) })
+	return p.edit(s, path, shown.String(), func(text string) (string, error) { return npmINI.set(text, "", pairs) })
 }
 
 // planYarn makes the repository yarn's registry: of yarn 2 and later by ~/.yarnrc.yml, of yarn 1 by ~/.yarnrc and .npmrc.

@@ -3,6 +3,7 @@ package clientsetup
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -84,7 +85,7 @@ func planTwine(p *planner) (Setup, error) {
 			return "", err
 		}
 		names := strings.Fields(servers)
-		if !contains(names, registryName) {
+		if !slices.Contains(names, registryName) {
 			all := pair{"index-servers", "\n" + strings.Join(append(names, registryName), "\n")}
 			if text, err = pythonINI.set(text, "distutils", []pair{all}); err != nil {
 				return "", err
@@ -92,13 +93,4 @@ func planTwine(p *planner) (Setup, error) {
 		}
 		return pythonINI.set(text, registryName, pairs)
 	})
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }

@@ -149,11 +149,10 @@ func setTOMLElement(text, array, name string, pairs []pair) (string, error) {
 			return "", fmt.Errorf("the index %v is the default already, and there can be one", e["name"])
 		}
 	}
-	after := ""
+	after := appendBlock(text, block)
 	if found {
 		after = replaceElement(text, array, name, block)
 	} else {
-		after = appendBlock(text, block)
 		elements = append(elements, element)
 	}
 	before[array] = elements
@@ -168,7 +167,7 @@ func replaceElement(text, array, name, block string) string {
 	all := splitLines(text)
 	header := regexp.MustCompile(`^\s*\[\[\s*` + regexp.QuoteMeta(array) + `\s*\]\]\s*(#.*)?$`)
 	named := regexp.MustCompile(`^\s*name\s*=\s*["']` + regexp.QuoteMeta(name) + `["']\s*(#.*)?$`)
-	for i := 0; i < len(all); i++ {
+	for i := range all {
 		if !header.MatchString(all[i]) {
 			continue
 		}

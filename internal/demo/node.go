@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -125,9 +126,7 @@ func (t *tour) otherNodeClients(ctx context.Context) error {
 		}
 		user := filepath.Join(t.work, c.name)
 		files := map[string]string{"yarn.lock": ""}
-		for name, text := range moduleUser {
-			files[name] = text
-		}
+		maps.Copy(files, moduleUser)
 		if c.name == "pnpm" {
 			delete(files, "yarn.lock")
 		}

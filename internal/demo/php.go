@@ -79,7 +79,7 @@ func (t *tour) putZip(ctx context.Context, title, words string, refused bool) er
 		if err := write(t.work, map[string]string{"header": header, title + ".zip": string(body)}); err != nil {
 			return err
 		}
-		s := said{lines: regexp.MustCompile(`(HTTP 4.*|returned error: 4.*)|"message": ?"([^"]*)"`), most: 3, shown: "curl -X PUT -H @token.header --data-binary @demo.zip " + t.URL + "/composer/main/"}
+		s := said{lines: regexp.MustCompile(`(curl: .*)|"message": ?"([^"]*)"`), most: 3, shown: "curl -X PUT -H @token.header --data-binary @demo.zip " + t.URL + "/composer/main/"}
 		_, err := t.step(ctx, title, t.work, s, refused, "curl", "--silent", "--show-error", "--fail-with-body", "-X", "PUT",
 			"-H", "@header", "-H", "Content-Type: application/zip", "--data-binary", "@"+title+".zip", t.URL+"/composer/main/")
 		return err

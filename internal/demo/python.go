@@ -54,13 +54,13 @@ func wheel(words string) ([]byte, error) {
 		{"bonded_demo-1.0.0.dist-info/METADATA", wheelMetadata},
 		{"bonded_demo-1.0.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: bonded-demo\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
 	}
-	record := ""
+	var record strings.Builder
 	for _, e := range entries {
 		sum := sha256.Sum256([]byte(e.text))
-		record += fmt.Sprintf("%s,sha256=%s,%d\n", e.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(e.text))
+		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", e.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(e.text))
 	}
 	name := "bonded_demo-1.0.0.dist-info/RECORD"
-	return pack(append(entries, entry{name, record + name + ",,\n"}))
+	return pack(append(entries, entry{name, record.String() + name + ",,\n"}))
 }
 
 func tourPython(ctx context.Context, t *tour) error {
@@ -134,9 +134,17 @@ func (t *tour) postWheel(ctx context.Context, title string, body []byte, refused
 	w := multipart.NewWriter(&form)
 	sum := sha256.Sum256(body)
 	for _, f := range []pairOf{
-		{":action", "file_upload"}, {"protocol_version", "1"}, {"metadata_version", "2.1"}, {"name", "bonded-demo"}, {"version", "1.0.0"},
-		{"filetype", "bdist_wheel"}, {"pyversion", "py3"}, {"summary", "Says a sentence, to show that it came through."},
-		{"license", "Apache-2.0"}, {"requires_python", ">=3.7"}, {"sha256_digest", fmt.Sprintf("%x", sum)},
+		{":action", "file_upload"},
+		{"protocol_version", "1"},
+		{"metadata_version", "2.1"},
+		{"name", "bonded-demo"},
+		{"version", "1.0.0"},
+		{"filetype", "bdist_wheel"},
+		{"pyversion", "py3"},
+		{"summary", "Says a sentence, to show that it came through."},
+		{"license", "Apache-2.0"},
+		{"requires_python", ">=3.7"},
+		{"sha256_digest", fmt.Sprintf("%x", sum)},
 	} {
 		if err := w.WriteField(f.key, f.value); err != nil {
 			return err
