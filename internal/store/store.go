@@ -60,7 +60,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	// FULL, because an acknowledged publish must survive a power cut; WAL, so that readers never wait for the writer.
 	base := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
 		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
-	w, err := sql.Open("sqlite", base+"&_txlock=immediate&_pragma=cache_size(-32768)")
+	w, err := sql.Open("sqlite", base+"&_txlock=immediate&_pragma=cache_size(-16384)")
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	if err := w.PingContext(ctx); err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
-	r, err := sql.Open("sqlite", base+"&_pragma=query_only(1)&_pragma=cache_size(-8192)")
+	r, err := sql.Open("sqlite", base+"&_pragma=query_only(1)&_pragma=cache_size(-4096)")
 	if err != nil {
 		return nil, err
 	}
