@@ -32,8 +32,8 @@ type changesAnswer struct {
 func (d *Door) serveChanges(w http.ResponseWriter, r *http.Request, q *door.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	now := d.house.Registry.Feed().Applied()
-	since, err := strconv.ParseInt(r.URL.Query().Get("since"), 10, 64)
-	if err != nil || since < 0 {
+	since, ok := timestamp(r.URL.Query().Get("since"))
+	if !ok {
 		door.WriteJSON(w, http.StatusBadRequest, map[string]any{
 			"error": "Invalid or missing since: fetch everything, then ask again with the timestamp of this answer.", "timestamp": now,
 		})
@@ -54,6 +54,11 @@ func (d *Door) serveChanges(w http.ResponseWriter, r *http.Request, q *door.Requ
 	}
 	door.WriteJSON(w, http.StatusOK, changesAnswer{last, actionsOf(all)})
 	return nil
+}
+
+func timestamp(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0
 }
 
 // eventsSince merges the members' events in order, up to the number that all of them were read to.

@@ -141,7 +141,7 @@ func (h house) golden(name, body string) {
 			h.t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // a file of the test's own
+	want, err := os.ReadFile(path)
 	if err != nil {
 		h.t.Fatal(err)
 	}

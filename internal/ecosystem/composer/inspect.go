@@ -3,6 +3,7 @@ package composer
 import (
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"bonded/internal/archive"
@@ -71,12 +72,7 @@ func (c *contents) top(e archive.Entry) {
 		}
 		name += "\x00" // a file is no directory, even the only one
 	}
-	for _, t := range c.tops {
-		if t == name {
-			return
-		}
-	}
-	if len(c.tops) < 3 {
+	if len(c.tops) < 3 && !slices.Contains(c.tops, name) {
 		c.tops = append(c.tops, name)
 	}
 }

@@ -99,8 +99,10 @@ func TestManifestSaysWhatComposerJSONSays(t *testing.T) {
 		t.Errorf("install code %q", m.InstallCode)
 	}
 	want := []registry.Dependency{
-		{Name: "php", Requirement: ">=8", Kind: "require"}, {Name: "acme/base", Requirement: "^1", Kind: "require"},
-		{Name: "acme/test", Requirement: "*", Kind: "require-dev"}, {Name: "psr/log-implementation", Requirement: "1.0", Kind: "provide"},
+		{Name: "php", Requirement: ">=8", Kind: "require"},
+		{Name: "acme/base", Requirement: "^1", Kind: "require"},
+		{Name: "acme/test", Requirement: "*", Kind: "require-dev"},
+		{Name: "psr/log-implementation", Requirement: "1.0", Kind: "provide"},
 		{Name: "acme/more", Requirement: "for more", Kind: "suggest", Optional: true},
 	}
 	if !slices.Equal(m.Dependencies, want) {

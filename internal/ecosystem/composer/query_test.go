@@ -3,10 +3,13 @@ package composer
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"bonded/internal/door/doortest"
+	"bonded/internal/errs"
 	"bonded/internal/registry"
 )
 
@@ -166,5 +169,18 @@ func TestMirrorsLearnWhatChanged(t *testing.T) {
 	}
 	if _, actions = since(next); actions != "resync *" {
 		t.Errorf("after the group's members changed: %s", actions)
+	}
+}
+
+func TestWaitsAreThoseThatClientsAccept(t *testing.T) {
+	d := open(t).House
+	for wait, want := range map[time.Duration]string{time.Hour: "60", 60 * time.Second: "60", 7 * time.Second: "7"} {
+		e := errs.New(errs.RateLimited, "Too many requests.")
+		e.RetryAfter = wait
+		w := httptest.NewRecorder()
+		NewDoor(d).Refuse(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/composer/main/packages.json", nil), e)
+		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != want {
+			t.Errorf("%s: %d, Retry-After %q", wait, w.Code, w.Header().Get("Retry-After"))
+		}
 	}
 }

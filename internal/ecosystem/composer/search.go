@@ -106,9 +106,10 @@ func hitsOf(ctx context.Context, q *door.Request, found []registry.Hit, typ stri
 		if latest == nil || p.Repo.ID != h.RepositoryID || typ != "" && typeOf(latest) != typ {
 			continue
 		}
-		out = append(out, projectHit{id: p.ID, hit: hit{
+		result := hit{
 			Name: p.Display, Description: latest.text("description"), URL: pageOf(q, p), Repository: repositoryOf(latest), Abandoned: abandonedNow(p, latest),
-		}})
+		}
+		out = append(out, projectHit{result, p.ID})
 	}
 	return out, nil
 }

@@ -27,6 +27,9 @@ type vendorList struct {
 type vendorLists struct {
 	registry *registry.Registry
 
+	// reading is held while a list is read, so that many readers cause one reading.
+	reading sync.Mutex
+
 	mu    sync.Mutex // guards what follows
 	lists map[int64]*vendorList
 	// changes counts, per repository, the events that may have changed its list; changed is when the repository itself did.
@@ -45,8 +48,9 @@ func (v *vendorLists) listen(e events.Event) {
 	defer v.mu.Unlock()
 	switch e.Kind {
 	case events.ProjectCreated:
-		vendor, _, _ := strings.Cut(e.Project, "/")
-		if l := v.lists[e.RepositoryID]; l != nil && l.has(vendor) {
+		if l := v.lists[e.RepositoryID]; l != nil {
+			v.lists[e.RepositoryID] = l.with(e.Project, e.At)
+			v.changes[e.RepositoryID]++
 			return
 		}
 	case events.ProjectDeleted, events.ProjectChanged:
@@ -60,18 +64,30 @@ func (v *vendorLists) listen(e events.Event) {
 	delete(v.lists, e.RepositoryID)
 }
 
-func (l *vendorList) has(vendor string) bool {
-	_, found := slices.BinarySearch(l.vendors, vendor)
-	return found
+// with is the list with the vendor of one more package, published at at.
+func (l *vendorList) with(norm string, at time.Time) *vendorList {
+	vendor, _, _ := strings.Cut(norm, "/")
+	i, found := slices.BinarySearch(l.vendors, vendor)
+	if found {
+		return l
+	}
+	return newVendorList(slices.Insert(slices.Clone(l.vendors), i, vendor), at)
+}
+
+func newVendorList(vendors []string, loaded time.Time) *vendorList {
+	return &vendorList{vendors: vendors, sum: digest.Of([]byte(strings.Join(vendors, "\n"))).String(), loaded: loaded}
 }
 
 // of returns the list of a hosted repository.
 func (v *vendorLists) of(ctx context.Context, repo *registry.Repository, now time.Time) (*vendorList, error) {
 	fresh := v.registry.Feed().Fresh()
-	v.mu.Lock()
-	l, before := v.lists[repo.ID], v.changes[repo.ID]
-	v.mu.Unlock()
-	if l != nil && fresh {
+	if l, _ := v.known(repo.ID); l != nil && fresh {
+		return l, nil
+	}
+	v.reading.Lock()
+	defer v.reading.Unlock()
+	l, before := v.known(repo.ID)
+	if l != nil && fresh { // somebody read it while we waited
 		return l, nil
 	}
 	vendors, err := v.read(ctx, repo)
@@ -81,7 +97,7 @@ func (v *vendorLists) of(ctx context.Context, repo *registry.Repository, now tim
 		}
 		return nil, err
 	}
-	read := &vendorList{vendors: vendors, sum: digest.Of([]byte(strings.Join(vendors, "\n"))).String(), loaded: now}
+	read := newVendorList(vendors, now)
 	if l != nil && l.sum == read.sum {
 		return l, nil
 	}
@@ -91,6 +107,13 @@ func (v *vendorLists) of(ctx context.Context, repo *registry.Repository, now tim
 		v.lists[repo.ID] = read
 	}
 	return read, nil
+}
+
+// known is the list kept of a repository, nil for none, and how often it may have changed.
+func (v *vendorLists) known(repo int64) (*vendorList, int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lists[repo], v.changes[repo]
 }
 
 // changedAt is when the repository's own facts last changed while this node watched.
