@@ -2,7 +2,7 @@
 
 // Command svg makes a picture of a terminal from what a program printed with colours:
 //
-//	CLICOLOR_FORCE=1 bin/bonded demo | go run docs/img/svg.go -keep cargo,npm,together > docs/img/demo.svg
+//	CLICOLOR_FORCE=1 bin/bonded demo | go run docs/img/svg.go -keep cargo,composer > docs/img/demo.svg
 //
 // With -keep it leaves out the other sections: those parts that begin with a bold word at the start of a line.
 package main
