@@ -147,6 +147,10 @@ func current(ctx context.Context, c *registry.Change, p *registry.Project, rev s
 	if err != nil {
 		return nil, err
 	}
+	if rev == "undefined" { // yarn 1 reads the abbreviated document, which has no revision and no owners
+		return nil, errs.New(errs.Conflict, "Your client did not say which revision of %s it changes.", p.Display).WithRule("npm/no-revision").
+			WithNext("Use npm for this command.")
+	}
 	if rev != revision(p) {
 		return nil, errs.New(errs.Conflict, "%s was changed by somebody else meanwhile.", p.Display).WithRule("npm/stale-revision").
 			WithNext("Run the command again.")

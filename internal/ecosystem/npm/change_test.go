@@ -152,6 +152,7 @@ func owners(t *testing.T, env *doortest.Env) {
 	put(bob, 403, rev(alice, "foo"), `[{"name":"bob"}]`, "bob does not own foo")
 	put(alice, 404, rev(alice, "foo"), `[{"name":"alice"},{"name":"nobody"}]`, "no such account")
 	put(alice, 409, "1-bonded", `[{"name":"alice"},{"name":"bob"}]`, "npm/stale-revision")
+	put(alice, 409, "undefined", `[{"name":"bob"}]`, "Use npm for this command")
 	put(alice, 403, rev(alice, "foo"), `[]`, "without an owner")
 	put(alice, 400, rev(alice, "foo"), `[{"email":"x"}]`, "a maintainer has no name")
 	put(alice, 200, rev(alice, "foo"), `[{"name":"alice","email":"a@x"},{"name":"bob","email":"b@x"}]`, "ok")
