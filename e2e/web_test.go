@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"golang.org/x/net/html"
 
 	"bonded/internal/blob"
 	"bonded/internal/clock"
@@ -251,6 +252,101 @@ func takeScreenshots(t *testing.T, browser context.Context, base, dir string) {
 			}
 		}
 	}
+}
+
+// TestTheLinesOfThePagesWork publishes and installs with the real clients, by the lines of the set-up page and of the packages' own pages.
+func TestTheLinesOfThePagesWork(t *testing.T) {
+	s := newShopper(t, "cargo", "pip", "twine", "uv", "pyproject-build", "npm", "pnpm", "mvn", "composer")
+	s.wares()
+	n := newNode(t)
+	token := n.client("alice").Token
+	n.start()
+	base := "http://" + n.addr
+	s.set("BONDED_TOKEN=%s", token)
+	s.set("TWINE_PASSWORD=%s", token) // twine asks for it
+	setup := snippetsOf(t, base+"/setup")
+	line := func(page map[string]string, id string) string {
+		t.Helper()
+		if page["copy-"+id] == "" {
+			t.Fatalf("there is no %s among %v", id, page)
+		}
+		return page["copy-"+id] + "\n"
+	}
+	page := func(path string) map[string]string { t.Helper(); return snippetsOf(t, base+"/packages/"+path) }
+
+	t.Run("cargo", func(t *testing.T) {
+		s.file("cargo/.cargo/config.toml", line(setup, "cargo-main-use"))
+		s.file("cargo-app/.cargo/config.toml", line(setup, "cargo-main-use"))
+		s.shell(t, "cargo", "printf '%s\\n' \"$BONDED_TOKEN\" | { "+line(setup, "cargo-main-publish")+"}")
+		s.shell(t, "cargo-app", line(page("cargo/main/hello"), "cargo-main-install")+"cargo build")
+	})
+	t.Run("pypi", func(t *testing.T) {
+		s.shell(t, "pypi", line(setup, "pypi-main-publish")+line(setup, "pypi-main-publish-uv"))
+		s.shell(t, "pypi", "python3 -m venv --without-pip ../venv; export VIRTUAL_ENV=../venv\n"+line(page("pypi/main/hello"), "pypi-main-install")+"../venv/bin/python -c 'import hello'")
+		s.shell(t, "pypi", line(setup, "pypi-main-use")+"python3 -m venv --without-pip ../venv2; VIRTUAL_ENV=../venv2 pip install hello")
+		s.shell(t, "pypi", line(setup, "pypi-main-use-uv")+"uv venv -q ../venv3; VIRTUAL_ENV=../venv3 uv pip install hello")
+		s.file("uv-app/pyproject.toml", "[project]\nname = \"app\"\nversion = \"0\"\nrequires-python = \">=3.8\"\n")
+		s.shell(t, "uv-app", line(page("pypi/main/hello"), "pypi-main-install-uv"))
+	})
+	t.Run("npm", func(t *testing.T) {
+		s.file("npm/.npmrc", line(setup, "npm-main-token"))
+		s.shell(t, "npm", line(setup, "npm-main-publish"))
+		hello := page("npm/main/hello")
+		s.shell(t, "npm-app", line(hello, "npm-main-install")+"node -e 'require(\"hello\")'")
+		s.shell(t, "pnpm-app", line(hello, "npm-main-install-pnpm")+"node -e 'require(\"hello\")'")
+		s.file("again/package.json", `{"name": "again", "version": "0.0.0", "private": true}`)
+		s.file("again/.npmrc", line(setup, "npm-main-use"))
+		s.shell(t, "again", "npm install hello")
+	})
+	t.Run("maven", func(t *testing.T) {
+		inner := strings.NewReplacer("<settings>", "", "</settings>", "").Replace(line(setup, "maven-main-token"))
+		s.file("home/.m2/settings.xml", strings.Replace(s.pluginSettings(), "<settings>", "<settings>"+inner, 1))
+		whole := mavenProject("hello", line(setup, "maven-main-target"))
+		before, rest, _ := strings.Cut(whole, "<distributionManagement><repository><id>bonded</id><url>${bonded.url}</url></repository></distributionManagement>")
+		s.file("maven/pom.xml", before+rest)
+		s.shell(t, "maven", line(setup, "maven-main-publish"))
+		s.file("maven-app/pom.xml", mavenProject("app", line(setup, "maven-main-use")+"<dependencies>"+line(page("maven/main/org.example:hello"), "maven-main-install")+"</dependencies>"))
+		s.shell(t, "maven-app", "rm -rf ../home/.m2/repository/org/example; mvn compile")
+	})
+	t.Run("composer", func(t *testing.T) {
+		s.shell(t, "composer", line(setup, "composer-main-publish"))
+		s.shell(t, "composer-app", line(setup, "composer-main-use")+line(page("composer/main/example/hello"), "composer-main-install")+"test -e vendor/example/hello/hello.php")
+	})
+}
+
+// snippetsOf reads what a page gives to copy, by id.
+func snippetsOf(t *testing.T, url string) map[string]string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", url, res.Status)
+	}
+	doc, err := html.Parse(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for n := range doc.Descendants() {
+		if n.Data != "pre" {
+			continue
+		}
+		var text strings.Builder
+		for d := range n.Descendants() {
+			if d.Type == html.TextNode {
+				text.WriteString(d.Data)
+			}
+		}
+		for _, a := range n.Attr {
+			if a.Key == "id" {
+				found[a.Val] = text.String()
+			}
+		}
+	}
+	return found
 }
 
 // show opens a page on a screen of a size, in a colour scheme.

@@ -5,6 +5,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -130,9 +131,7 @@ func (a *API) authenticate(ctx huma.Context, next func(huma.Context)) {
 	p, err := a.house.Gate.Authenticate(ctx.Context(), bearer(r))
 	if err != nil {
 		problem := problemOf(ctx.Context(), err)
-		for k, v := range problem.GetHeaders() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), problem.GetHeaders())
 		w.Header().Set("Content-Type", "application/problem+json")
 		door.WriteJSON(w, problem.Status, problem)
 		return

@@ -323,6 +323,11 @@ func (a *API) visible(q *door.Request, view registry.View) []*registry.Release {
 	return out
 }
 
+// withheld reports whether a verdict or a quarantine keeps a release's files back.
+func withheld(q *door.Request, p *registry.Project, r *registry.Release) bool {
+	return p.Status == registry.Quarantined || !r.Verdict.Serves(q.House.Clock.Now())
+}
+
 func releaseOf(q *door.Request, p *registry.Project, r *registry.Release) Release {
 	out := Release{
 		Version: r.Version, Prerelease: r.Prerelease, Moving: r.Moving, Yanked: r.Yanked, YankReason: r.YankReason, Deprecated: r.Mark,
@@ -332,7 +337,7 @@ func releaseOf(q *door.Request, p *registry.Project, r *registry.Release) Releas
 	if u := r.Verdict.Until; !u.IsZero() {
 		out.Verdict.Until = &u
 	}
-	if p.Status == registry.Quarantined || !r.Verdict.Serves(q.House.Clock.Now()) {
+	if withheld(q, p, r) {
 		return out
 	}
 	for _, f := range r.Files {
@@ -358,8 +363,9 @@ func (a *API) getRelease(ctx context.Context, p access.Principal, in *ReleasePat
 		return ReleaseDetail{}, err
 	}
 	out := ReleaseDetail{Release: releaseOf(q, project, r), Dependencies: []registry.Dependency{}}
-	if len(out.Files) == 0 && len(r.Files) > 0 && q.May(access.Publish, project, project.Norm) != nil {
-		return out, nil // a verdict keeps the artifact back, and so its words
+	mine := q.May(access.Publish, project, project.Norm) == nil
+	if withheld(q, project, r) && !mine { // the artifact is kept back, and so are its words
+		return out, nil
 	}
 	m, err := a.house.Registry.Manifest(ctx, r.ID)
 	if err != nil {

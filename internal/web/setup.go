@@ -24,6 +24,8 @@ type setupSection struct {
 type setupView struct {
 	Sections []setupSection
 	Base     string
+	// All is the program's own way to do everything on the page.
+	All snippet
 }
 
 func (s *Site) setup(w http.ResponseWriter, r *http.Request) error {
@@ -32,7 +34,8 @@ func (s *Site) setup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := setupView{Base: request.BaseURL(ctx)}
+	base := request.BaseURL(ctx)
+	v := setupView{Base: base, All: snippet{ID: "copy-all", Label: "Shell", Text: "bonded client setup --url " + shell(base) + " --token-file token --write"}}
 	chosen := r.URL.Query().Get("repository")
 	for _, repo := range preferredFirst(repos) {
 		n := len(v.Sections)

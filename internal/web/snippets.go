@@ -110,7 +110,8 @@ func (p place) composerPlain() string {
 	return "\ncomposer config secure-http false"
 }
 
-// publishSnippets publish to the repository. The token comes from the environment or a prompt, never from the command line.
+// publishSnippets publish to the repository. The token comes from the environment or a prompt, never in a command's arguments, which
+// others on the machine can read.
 func publishSnippets(p place) []snippet {
 	switch p.Repo.Ecosystem {
 	case "cargo":
@@ -133,7 +134,7 @@ func publishSnippets(p place) []snippet {
 			p.snippet("publish", "Shell", "mvn deploy"),
 		}
 	case "composer":
-		return []snippet{p.snippet("publish", "Shell", "curl --fail-with-body --request PUT --header \"Authorization: Bearer $BONDED_TOKEN\" \\\n  --data-binary @package.zip "+
+		return []snippet{p.snippet("publish", "Shell", "printf 'Authorization: Bearer %s' \"$BONDED_TOKEN\" |\n  curl --fail-with-body --request PUT --header @- --data-binary @package.zip "+
 			shellQuote(p.Base+"/?version=1.0.0"))}
 	}
 	return nil

@@ -55,7 +55,7 @@ func New(h *door.House, o Options) *Site {
 	s := &Site{house: h, options: o, assets: loadAssets(), stock: newStock(h)}
 	s.readmes = otter.Must(&otter.Options[readmeKey, readme.Rendered]{
 		MaximumWeight: readmeCacheBytes,
-		Weigher:       func(_ readmeKey, r readme.Rendered) uint32 { return uint32(256 + len(r.HTML)) }, //nolint:gosec // readme bounds it
+		Weigher:       func(_ readmeKey, r readme.Rendered) uint32 { return uint32(256 + len(r.HTML)) },
 	})
 	// Pages have no unsafe methods yet; the guard stands where they will be.
 	s.handler = http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.route))
@@ -126,7 +126,7 @@ func query(raw string) string {
 func (s *Site) redirect(w http.ResponseWriter, r *http.Request, path string) {
 	setHeaders(w.Header())
 	w.Header().Set("Cache-Control", "no-cache")
-	http.Redirect(w, r, request.BaseURL(r.Context())+path, http.StatusMovedPermanently)
+	http.Redirect(w, r, request.BaseURL(r.Context())+path, http.StatusMovedPermanently) //nolint:gosec // the configured URL, and a path of ours
 }
 
 // Frame is what a page tells the layout around it.

@@ -140,14 +140,6 @@ func raw(n *html.Node) string {
 	return b.String()
 }
 
-func texts(nodes []*html.Node) []string {
-	out := make([]string, 0, len(nodes))
-	for _, n := range nodes {
-		out = append(out, text(n))
-	}
-	return out
-}
-
 func (p page) mustSay(what ...string) {
 	p.t.Helper()
 	all := text(p.doc)
