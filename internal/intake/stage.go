@@ -178,18 +178,31 @@ func (l *Line) putPart(ctx context.Context, st *Stage, path string, bytes Bytes,
 	})
 }
 
+const partColumns = "path, size, sha256, sha1, md5, sha512, blake2b, detail, received_at"
+
+func (l *Line) scanPart(s store.Scanner) (p StagePart, err error) {
+	var sums [5]string
+	var size, received int64
+	if err := s.Scan(&p.Path, &size, &sums[0], &sums[1], &sums[2], &sums[3], &sums[4], &p.Detail, &received); err != nil {
+		return p, err
+	}
+	p.store, p.Received = l.blobs, clock.FromMillis(received)
+	p.Digests, err = registry.ParseHexDigests(size, sums)
+	return p, err
+}
+
 // Parts lists what has arrived, by path.
 func (l *Line) Parts(ctx context.Context, stageID string) ([]StagePart, error) {
-	return store.All(ctx, l.registry.DB(), func(s store.Scanner) (p StagePart, err error) {
-		var sums [5]string
-		var size, received int64
-		if err := s.Scan(&p.Path, &size, &sums[0], &sums[1], &sums[2], &sums[3], &sums[4], &p.Detail, &received); err != nil {
-			return p, err
-		}
-		p.store, p.Received = l.blobs, clock.FromMillis(received)
-		p.Digests, err = registry.ParseHexDigests(size, sums)
-		return p, err
-	}, "select path, size, sha256, sha1, md5, sha512, blake2b, detail, received_at from stage_part where stage_id = $1 order by path", stageID)
+	return store.All(ctx, l.registry.DB(), l.scanPart, "select "+partColumns+" from stage_part where stage_id = $1 order by path", stageID)
+}
+
+// Part finds one part of a stage; errs.NotFound if it has not arrived.
+func (l *Line) Part(ctx context.Context, stageID, path string) (StagePart, error) {
+	p, err := store.One(ctx, l.registry.DB(), l.scanPart, "select "+partColumns+" from stage_part where stage_id = $1 and path = $2", stageID, path)
+	if errors.Is(err, store.ErrNoRows) {
+		return p, errs.New(errs.NotFound, "The stage has no part %s.", path).WithRule("intake/part")
+	}
+	return p, err
 }
 
 // SetStage moves a stage from one of the states given to another and stores the door's detail; errs.Conflict if it is in

@@ -50,13 +50,10 @@ type component struct {
 func (c *component) purl() string { return purlOf(c.group, c.artifact, c.version) }
 func (c *component) norm() string { return c.group + ":" + c.artifact }
 
-// file is the part that {artifactId}-{version} followed by ending names.
-func (c *component) file(ending string) (intake.StagePart, bool) {
+// has reports a part named {artifactId}-{version} followed by ending.
+func (c *component) has(ending string) bool {
 	path := directory(c.group, c.artifact, c.version) + c.artifact + "-" + c.version + ending
-	if i := slices.IndexFunc(c.parts, func(p intake.StagePart) bool { return p.Path == path }); i >= 0 {
-		return c.parts[i], true
-	}
-	return intake.StagePart{}, false
+	return slices.ContainsFunc(c.parts, func(p intake.StagePart) bool { return p.Path == path })
 }
 
 // componentsOf sorts the parts of a stage by coordinate, in order.
@@ -110,8 +107,7 @@ func (u *unpacker) unpack(ctx context.Context, bundle *blob.Staged) error {
 	list, err := archive.Walk(body, bundle.Digests().Size, format, profile, archive.DefaultLimits(), func(e archive.Entry, r io.Reader) error {
 		return u.entry(ctx, e, r)
 	})
-	var trouble *entryError
-	if errors.As(err, &trouble) {
+	if trouble, ok := errors.AsType[*entryError](err); ok {
 		return trouble.err
 	}
 	if err == nil {
@@ -234,7 +230,7 @@ func (v *validator) inspect(ctx context.Context, c *component) error {
 		v.found.add(c.purl(), "%s %s is published here already, and a published version never changes.", c.norm(), c.version)
 		return nil
 	}
-	if _, ok := c.file(".pom"); !ok {
+	if !c.has(".pom") {
 		v.found.add(c.purl(), "The POM %s-%s.pom is missing.", c.artifact, c.version)
 		return nil
 	}
@@ -351,7 +347,7 @@ func (v *validator) attached(c *component, p *pom) {
 		v.found.add(c.purl(), "The POM's packaging is %s, but there is no %s-%s.%s.", p.Packaging, c.artifact, c.version, extensionOf(p.Packaging))
 	}
 	for _, classifier := range []string{"sources", "javadoc"} {
-		if _, ok := c.file("-" + classifier + ".jar"); !ok {
+		if !c.has("-" + classifier + ".jar") {
 			v.found.add(c.purl(), "%s-%s-%s.jar is missing; where there is nothing to put into it, a placeholder is enough.", c.artifact, c.version, classifier)
 		}
 	}

@@ -2,17 +2,15 @@ package maven
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"bonded/internal/access"
-	"bonded/internal/digest"
 	"bonded/internal/door"
 	"bonded/internal/errs"
 	"bonded/internal/intake"
@@ -28,8 +26,6 @@ const (
 	stageKind = "maven-deploy"
 	// abandonedAfter is when a deployment that sends nothing any more gives way to another of the same version and token.
 	abandonedAfter = 30 * time.Second
-	// maxChecksum bounds the body of a checksum file.
-	maxChecksum = 4 << 10
 )
 
 // deployment is a stage's detail: what arrived beside the parts.
@@ -406,15 +402,13 @@ func uploadKey(repo *registry.Repository, key string) string {
 	return strconv.FormatInt(repo.ID, 10) + "/" + key
 }
 
+// part finds a part of a stage; ok is false if it has not arrived.
 func (d *Door) part(ctx context.Context, stage, path string) (p intake.StagePart, ok bool, err error) {
-	parts, err := d.house.Intake.Parts(ctx, stage)
-	if err != nil {
-		return p, false, err
+	p, err = d.house.Intake.Part(ctx, stage, path)
+	if errs.Is(err, errs.NotFound) {
+		return p, false, nil
 	}
-	if i := slices.IndexFunc(parts, func(p intake.StagePart) bool { return p.Path == path }); i >= 0 {
-		return parts[i], true, nil
-	}
-	return p, false, nil
+	return p, err == nil, err
 }
 
 // servePart answers with a part of a deployment, or the checksum of one.
@@ -435,85 +429,7 @@ func servePart(w http.ResponseWriter, r *http.Request, part intake.StagePart, l 
 	defer func() { _ = body.Close() }()
 	name := l.path[strings.LastIndexByte(l.path, '/')+1:]
 	door.ArtifactHeaders(h, name, door.ContentType(name))
-	for k, v := range checksumHeader(&part.Digests) {
-		h[k] = v
-	}
+	maps.Copy(h, checksumHeader(&part.Digests))
 	http.ServeContent(w, r, "", part.Received, body)
 	return nil
-}
-
-// putChecksum compares a checksum with the file that it is about. It is never stored: what is served is always computed. A
-// wrong one fails here and, because clients only warn of that, again when the deployment is closed (maven.md §3).
-func (d *Door) putChecksum(w http.ResponseWriter, r *http.Request, q *door.Request, repo *registry.Repository, p *registry.Project, l *location) error {
-	ctx := r.Context()
-	body, err := readChecksum(r.Body)
-	if err != nil {
-		return err
-	}
-	if p != nil {
-		if f := p.File(l.path); f != nil {
-			if err := compareSum(l, body, &f.Digests); err != nil {
-				return err
-			}
-			w.WriteHeader(http.StatusCreated)
-			return nil
-		}
-	}
-	st, err := d.house.Intake.FindStage(ctx, repo, stageKind, stageKey(l, q.Principal), q.Principal.Name)
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return err
-	}
-	var part intake.StagePart
-	found := false
-	if err == nil {
-		if part, found, err = d.part(ctx, st.ID, l.path); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return orphanSum(l)
-	}
-	wrong := compareSum(l, body, &part.Digests)
-	if wrong == nil && p != nil && len(published(p, l)) > 0 {
-		if err := d.close(ctx, repo, q.Principal, st, nil); err != nil {
-			return err
-		}
-	}
-	if wrong == nil {
-		w.WriteHeader(http.StatusCreated)
-		return nil
-	}
-	if err := d.invalidate(ctx, st, errs.Public(wrong).What); err != nil {
-		return err
-	}
-	return wrong
-}
-
-// compareSum reads the first word of a checksum file, so that "hash  name" passes too, and compares.
-func compareSum(l *location, body []byte, set *digest.Set) error {
-	is, _ := set.Hex(l.sum)
-	first, _, _ := strings.Cut(strings.TrimSpace(string(body)), " ")
-	if subtle.ConstantTimeCompare([]byte(strings.ToLower(first)), []byte(is)) == 1 {
-		return nil
-	}
-	return errs.New(errs.Invalid, "The %s of %s does not fit the file that arrived: it is %s.", l.sum, l.path, is).
-		WithRule("maven/checksum").WithNext("The file was damaged on its way; deploy again.")
-}
-
-// maxInvalid bounds how many wrong checksums a deployment remembers.
-const maxInvalid = 20
-
-func (d *Door) invalidate(ctx context.Context, st *intake.Stage, why string) error {
-	_, err := d.house.Intake.EditStage(ctx, st.ID, func(s *intake.Stage) error {
-		dep, err := deploymentOf(s)
-		if err != nil {
-			return err
-		}
-		if len(dep.Invalid) < maxInvalid {
-			dep.Invalid = append(dep.Invalid, why)
-		}
-		s.Detail = dep.text()
-		return nil
-	})
-	return err
 }

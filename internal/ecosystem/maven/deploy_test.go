@@ -303,7 +303,10 @@ func TestDeploymentsThatAreNotConfusion(t *testing.T) {
 		"b": {
 			{".pom", `<project><parent><groupId>com.acme</groupId><artifactId>p</artifactId><version>1.0</version></parent><artifactId>b</artifactId></project>`},
 			{".jar", jarOf(t, "META-INF/maven/com.acme/a/pom.xml", pomOf("com.acme", "a", "3", ""))}, // a relocated third-party jar
-			{"-sources.jar", jarOf(t, "A.java", "")}, {".jar.asc", "signature"}, {"-build.pom", "<project/>"}, {"-schema.xsd", "<x/>"},
+			{"-sources.jar", jarOf(t, "A.java", "")},
+			{".jar.asc", "signature"},
+			{"-build.pom", "<project/>"},
+			{"-schema.xsd", "<x/>"},
 		},
 		"c": {
 			{".pom", pomOf("com.acme", "c", "1.0", "<packaging>pom</packaging>")},

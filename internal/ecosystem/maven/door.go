@@ -109,7 +109,7 @@ func writeAbsent(w http.ResponseWriter, sentence string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusNotFound)
-	_, _ = io.WriteString(w, sentence+"\n") // the client may be gone
+	_, _ = io.WriteString(w, sentence+"\n") //nolint:gosec // plain text that is not sniffed; the client may be gone
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, status int, detail, rule string) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -380,9 +381,7 @@ func stateOf(st *intake.Stage) (deploymentStatus, error) {
 		}
 		out.Name, out.State = detail.Name, detail.State
 		out.Purls = append(out.Purls, detail.Purls...)
-		for purl, list := range detail.Errors {
-			out.Errors[purl] = list
-		}
+		maps.Copy(out.Errors, detail.Errors)
 		return out, nil
 	}
 	dep, err := deploymentOf(st)

@@ -373,7 +373,10 @@ func TestDeploymentsAreTheirOwnersOnly(t *testing.T) {
 	id := h.portal(t, h.Token("alice")).upload("", bundle{}.add(t, "com.acme", "a", "1.0", complete10).zip(t))
 	bob := h.portal(t, h.Token("bob"))
 	for _, r := range [][2]string{
-		{"POST", "status?id=" + id}, {"POST", "deployment/" + id}, {"DELETE", "deployment/" + id}, {"GET", "deployment/" + id + "/download/com/acme/a/1.0/a-1.0.jar"},
+		{"POST", "status?id=" + id},
+		{"POST", "deployment/" + id},
+		{"DELETE", "deployment/" + id},
+		{"GET", "deployment/" + id + "/download/com/acme/a/1.0/a-1.0.jar"},
 		{"GET", "deployments/download/com/acme/a/1.0/a-1.0.jar"},
 	} {
 		if a := bob.do(r[0], r[1], ""); a.Status != http.StatusNotFound {

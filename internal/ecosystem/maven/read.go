@@ -3,6 +3,7 @@ package maven
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,15 +174,7 @@ func (d *Door) project(ctx context.Context, q *door.Request, l *location) (regis
 }
 
 func shown(v registry.View, rel *registry.Release) bool {
-	if rel == nil {
-		return false
-	}
-	for _, r := range v.Releases {
-		if r == rel {
-			return true
-		}
-	}
-	return false
+	return rel != nil && slices.Contains(v.Releases, rel)
 }
 
 // document answers a metadata document or one of its checksums, each made from the very same bytes and kept until the

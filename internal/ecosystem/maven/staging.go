@@ -2,7 +2,6 @@ package maven
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -160,19 +159,6 @@ func (a *api) stagedChecksum(w http.ResponseWriter, r *http.Request, st *intake.
 	}
 	w.WriteHeader(http.StatusCreated)
 	return nil
-}
-
-// readChecksum reads the body of a checksum file.
-func readChecksum(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, maxChecksum+1))
-	if err != nil || len(body) > maxChecksum {
-		return nil, errs.New(errs.Invalid, "The checksum file is longer than %d bytes or ended early.", maxChecksum).WithRule("maven/checksum").Because(err)
-	}
-	return body, nil
-}
-
-func orphanSum(l *location) error {
-	return errs.New(errs.Invalid, "The checksum of %s came without the file.", l.path).WithRule("maven/checksum-orphan").WithNext("Upload the file first.")
 }
 
 func (a *api) stagingStatus(w http.ResponseWriter, r *http.Request, name string) error {
