@@ -64,6 +64,9 @@ func TestAGroupTellsOnlyWhatItsCallerMayRead(t *testing.T) {
 		}
 	}
 	root := h.get("/composer/all/packages.json", doortest.Bearer(h.token))
+	if !strings.HasPrefix(root.Header.Get("Cache-Control"), "private") || !strings.Contains(root.Header.Get("Vary"), "Authorization") {
+		t.Errorf("a shared cache may keep what is alice's: %v", root.Header)
+	}
 	if root.Header.Get("Last-Modified") != "" {
 		t.Error("what differs by reader must carry no time, or a client that changes its token keeps the other's copy")
 	}
