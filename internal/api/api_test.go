@@ -258,6 +258,7 @@ func TestAPackageIsReadWithItsReleasesFilesAndDigests(t *testing.T) {
 	for _, path := range []string{"/packages/pypi/main/Sample_Project", "/packages/cargo/main/sample-crate", "/packages/maven/main/org.example:sample", "/packages/composer/main/acme%2fsample"} {
 		h.call("", "GET", path, "", 200)
 	}
+	h.call("", "GET", "/packages/composer/main/acme%2fsample/releases/3.1.4", "", 200)
 	h.call("", "GET", "/packages/npm/main/missing", "", 404)
 	h.call("", "GET", "/packages/npm/main/@acme%2Fsample/releases/9.9.9", "", 404)
 	h.call("", "GET", "/packages/npm/main/..%2f..%2fx", "", 404)

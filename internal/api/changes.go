@@ -73,7 +73,7 @@ func (a *API) unyank(ctx context.Context, p access.Principal, in *unyankRequest)
 
 func (a *API) changeRelease(ctx context.Context, p access.Principal, in *ReleasePath, fn func(*registry.Change, *registry.Project, string) error) (Package, error) {
 	return a.change(ctx, p, &in.PackagePath, access.Yank, func(c *registry.Change, current *registry.Project) error {
-		r, err := releaseNamed(current, current.Releases, in.Version)
+		r, err := a.releaseNamed(current, current.Releases, in.Version)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -358,7 +357,7 @@ func (a *API) getRelease(ctx context.Context, p access.Principal, in *ReleasePat
 	if err != nil {
 		return ReleaseDetail{}, err
 	}
-	r, err := releaseNamed(project, a.visible(q, q.View(project)), in.Version)
+	r, err := a.releaseNamed(project, a.visible(q, q.View(project)), in.Version)
 	if err != nil {
 		return ReleaseDetail{}, err
 	}
@@ -385,12 +384,14 @@ func (a *API) getRelease(ctx context.Context, p access.Principal, in *ReleasePat
 	return out, nil
 }
 
-// releaseNamed finds a version among those that the caller may be told of.
-func releaseNamed(p *registry.Project, among []*registry.Release, version string) (*registry.Release, error) {
-	for _, r := range among {
-		if r.Version == version || r.Unique == strings.TrimSpace(version) {
-			return r, nil
-		}
+// releaseNamed finds a version, in any of its spellings, among those that the caller may be told of.
+func (a *API) releaseNamed(p *registry.Project, among []*registry.Release, version string) (*registry.Release, error) {
+	r := p.Release(version)
+	if v, err := a.house.Registry.Format(p.Repo.Ecosystem).Version(version); r == nil && err == nil {
+		r = p.Release(v.Unique)
 	}
-	return nil, errs.New(errs.NotFound, "%s has no version %s here.", p.Display, version).WithRule("registry/release")
+	if r == nil || !slices.Contains(among, r) {
+		return nil, errs.New(errs.NotFound, "%s has no version %s here.", p.Display, version).WithRule("registry/release")
+	}
+	return r, nil
 }

@@ -33,6 +33,8 @@ type arrival struct {
 	Path                  string
 	// Words are the release's own summary; the project's may be of another release, which is withheld.
 	Words string
+	// Label is the version as its people write it.
+	Label string
 }
 
 // homeView is what the home page shows.
@@ -108,7 +110,7 @@ func (s *Site) describe(ctx context.Context, repo *registry.Repository, a *arriv
 	if err != nil {
 		return false, err
 	}
-	r := find(q.View(p).Releases, a.Version)
+	r := s.find(p, q.View(p).Releases, a.Unique)
 	if r == nil {
 		return false, nil
 	}
@@ -116,7 +118,7 @@ func (s *Site) describe(ctx context.Context, repo *registry.Repository, a *arriv
 	if err != nil {
 		return false, err
 	}
-	a.Words = m.Summary
+	a.Words, a.Label = m.Summary, labelOf(repo.Ecosystem, r)
 	return true, nil
 }
 

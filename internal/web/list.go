@@ -134,7 +134,7 @@ func (s *Site) listed(ctx context.Context, in []*registry.Repository, hits []reg
 		}
 		shown, path := routes.to(ctx, repo, h.Norm)
 		out = append(out, listed{
-			Display: p.Display, Summary: clip(summary, summaryShown), Version: latest.Version, Repository: shown.Path(),
+			Display: p.Display, Summary: clip(summary, summaryShown), Version: labelOf(repo.Ecosystem, latest), Repository: shown.Path(),
 			Ecosystem: ecosystemOf(repo.Ecosystem), Path: path, Updated: p.UpdatedAt, Status: p.Status,
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -119,7 +120,7 @@ func (s *Site) packagePage(w http.ResponseWriter, r *http.Request, escaped strin
 	}
 	f := Frame{Title: p.Display, Section: "packages", Search: true, Description: v.summary()}
 	if v.Pinned {
-		f.Title += " " + v.Release.Version
+		f.Title += " " + v.label(v.Release)
 	}
 	return s.Show(w, r, http.StatusOK, f, func(f Frame) templ.Component { return packagePage(f, v) })
 }
@@ -158,8 +159,8 @@ func (s *Site) packageView(ctx context.Context, q *door.Request, p *registry.Pro
 	}
 	v.Release = v.Latest
 	if version != "" {
-		if v.Release = find(view.Releases, version); v.Release == nil {
-			return nil, noVersion(shown, p, version)
+		if v.Release = s.find(p, view.Releases, version); v.Release == nil {
+			return nil, s.noVersion(shown, p, version)
 		}
 		v.Pinned = true
 	}
@@ -209,23 +210,42 @@ func visibleVersions(view registry.View) []*registry.Release {
 	return out
 }
 
-func find(releases []*registry.Release, version string) *registry.Release {
-	for _, r := range releases {
-		if r.Version == version {
-			return r
+// find returns the release that a version in any of its spellings names, if it is among those given.
+func (s *Site) find(p *registry.Project, among []*registry.Release, version string) *registry.Release {
+	r := p.Release(version)
+	if r == nil {
+		v, err := s.house.Registry.Format(p.Repo.Ecosystem).Version(version)
+		if err != nil {
+			return nil
 		}
+		r = p.Release(v.Unique)
 	}
-	for _, r := range releases {
-		if r.Unique == version {
-			return r
-		}
+	if r == nil || !slices.Contains(among, r) {
+		return nil
 	}
-	return nil
+	return r
 }
 
-func noVersion(shown []*registry.Release, p *registry.Project, version string) error {
-	if r := find(shown, version); r != nil {
-		return errs.New(errs.Withheld, "%s %s is withheld: %s", p.Display, r.Version, r.Verdict.Reason).WithRule(r.Verdict.Rule).
+// labelOf is a version as its people write it. Composer's clients compare the normalized form, 1.0.0.0; what its publisher wrote stands
+// in the record.
+func labelOf(eco string, r *registry.Release) string {
+	if eco != "composer" {
+		return r.Version
+	}
+	var record struct {
+		Version string `json:"version"`
+	}
+	if err := json.Unmarshal(r.Record, &record); err != nil || record.Version == "" {
+		return r.Version
+	}
+	return record.Version
+}
+
+func (v *packageView) label(r *registry.Release) string { return labelOf(v.Ecosystem.ID, r) }
+
+func (s *Site) noVersion(shown []*registry.Release, p *registry.Project, version string) error {
+	if r := s.find(p, shown, version); r != nil {
+		return errs.New(errs.Withheld, "%s %s is withheld: %s", p.Display, labelOf(p.Repo.Ecosystem, r), r.Verdict.Reason).WithRule(r.Verdict.Rule).
 			WithNext("Use another version.")
 	}
 	return errs.New(errs.NotFound, "%s has no version %s here.", p.Display, clip(version, 80)).WithRule("registry/release").
@@ -241,17 +261,17 @@ func (s *Site) fillVersions(v *packageView, shown []*registry.Release, version s
 	v.VersionCount = len(shown)
 	for _, r := range shown[:min(len(shown), versionsSelected)] {
 		if r.Verdict.Serves(now) {
-			v.Selectable = append(v.Selectable, r.Version)
+			v.Selectable = append(v.Selectable, v.label(r))
 		}
 	}
-	if v.Release != nil && !slices.Contains(v.Selectable, v.Release.Version) {
-		v.Selectable = append(v.Selectable, v.Release.Version)
+	if v.Release != nil && !slices.Contains(v.Selectable, v.label(v.Release)) {
+		v.Selectable = append(v.Selectable, v.label(v.Release))
 	}
 	v.VersionPages = newPages(v.Path, url.Values{"version": {version}}, "versions", number, len(shown), versionsPerPage, lastPage)
 	start := min((number-1)*versionsPerPage, len(shown))
 	for _, r := range shown[start:min(start+versionsPerPage, len(shown))] {
 		row := versionRow{Release: r, Tags: tags[r.Unique], Withheld: !r.Verdict.Serves(now), Selected: r == v.Release}
-		row.Path = v.Path + "?version=" + url.QueryEscape(r.Version)
+		row.Path = v.Path + "?version=" + url.QueryEscape(v.label(r))
 		slices.Sort(row.Tags)
 		for _, f := range r.Files {
 			row.Size += f.Digests.Size
@@ -263,12 +283,12 @@ func (s *Site) fillVersions(v *packageView, shown []*registry.Release, version s
 func (v *packageView) fillInstall(p *registry.Project) {
 	v.Setup = useSnippets(v.place)[0]
 	if p.Repo.Ecosystem == "maven" {
-		v.Install = mavenSnippets(v.place, p.Display, v.Release.Version)
+		v.Install = mavenSnippets(v.place, p.Display, v.label(v.Release))
 		return
 	}
 	version := ""
 	if v.Release != v.Latest || v.Release.Prerelease || v.Release.Moving {
-		version = v.Release.Version
+		version = v.label(v.Release)
 	}
 	v.Install = installSnippets(v.place, p.Display, version)
 }

@@ -245,6 +245,9 @@ func TestPackageAddressesAreTheNamesAsPeopleWriteThem(t *testing.T) {
 		{"/packages/npm/main/@acme/sample/", 301, "/packages/npm/main/@acme/sample"},
 		{"/packages/npm/main/@acme/sample?version=1.0.0", 200, ""},
 		{"/packages/npm/main/@acme/sample?version=7.0.0", 404, ""},
+		{"/packages/pypi/main/sample-project?version=v1.2", 200, ""},
+		{"/packages/composer/main/acme/sample?version=3.1.4", 200, ""},
+		{"/packages/composer/main/acme/sample?version=3.1.4.0", 200, ""},
 		{"/packages/npm/main/@acme/sample?version=%00", 404, ""},
 		{"/packages/npm/main/@acme/sample?versions=0", 404, ""},
 		{"/packages/npm/main/@acme/sample?versions=2", 200, ""},
@@ -311,6 +314,7 @@ func TestWhatAVerdictKeepsBackIsNotOnThePages(t *testing.T) {
 func TestStatesAreSaid(t *testing.T) {
 	s := open(t, "", web.Options{})
 	for path, want := range map[string]string{
+		"/packages/composer/main/acme/sample":                  "acme/sample 3.1.4 A PHP package",
 		"/packages/npm/main/archived":                          "Archived. It is finished.",
 		"/packages/npm/main/deprecated":                        "Deprecated. Use sample.",
 		"/packages/npm/main/yanked":                            "Yanked. It was built wrongly.",

@@ -163,7 +163,7 @@ func Record(ctx context.Context, r *registry.Registry, blobs blob.Store, actor r
 		return err
 	}
 	format := r.Format(s.Ecosystem)
-	n := registry.NewRelease{Manifest: &s.Manifest, Tags: s.Tags, Mark: s.Mark, Verdict: s.Verdict, Record: []byte("{}")}
+	n := registry.NewRelease{Manifest: &s.Manifest, Tags: s.Tags, Mark: s.Mark, Verdict: s.Verdict, Record: []byte(`{"version":"` + s.Version + `"}`)}
 	if n.Name, err = format.Name(s.Name); err != nil {
 		return err
 	}
