@@ -357,7 +357,8 @@ func (d *Door) CloseIdle(ctx context.Context) error {
 func (d *Door) closeIfIdle(ctx context.Context, repo *registry.Repository, st *intake.Stage) error {
 	now := d.house.Clock.Now()
 	dep, err := deploymentOf(st)
-	if err != nil || dep.Closes || st.State != intake.StageOpen || !now.Before(st.Expires) {
+	// One that is validated was being closed when its node died.
+	if err != nil || dep.Closes || (st.State != intake.StageOpen && st.State != intake.StageValidated) || !now.Before(st.Expires) {
 		return err
 	}
 	parts, err := d.house.Intake.Parts(ctx, st.ID)

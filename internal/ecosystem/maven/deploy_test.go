@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bonded/internal/door/doortest"
+	"bonded/internal/intake"
 	"bonded/internal/registry"
 	"bonded/internal/store"
 	"bonded/internal/store/storetest"
@@ -441,6 +442,49 @@ func TestDeploymentsWithoutMetadataCloseWhenNothingMoreComes(t *testing.T) {
 	status, body := ivy.send(http.MethodGet, "api/v1/publisher/deployments", "")
 	if status != http.StatusOK || !strings.Contains(body, "broken-1.0.jar: The archive is refused") {
 		t.Errorf("the owner reads %d %s", status, body)
+	}
+}
+
+// A node that dies while it closes a deployment leaves it closed to further parts and not yet published: whoever comes next, the
+// client's retry or the clock, finishes it.
+func TestAClosingThatWasCutOffIsFinished(t *testing.T) {
+	h := open(t)
+	retries, goesAway := h.client(t, maven38, h.Token("alice")), h.client(t, sbt, h.Token("bob"))
+	for c, artifactID := range map[*client]string{retries: "a", goesAway: "b"} {
+		for _, f := range library(t, "com.acme", artifactID, "1.0") {
+			if err := c.put("com/acme/"+artifactID+"/1.0/"+artifactID+"-1.0"+f.ending, f.body); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	repo, err := h.House.Registry.Repository(t.Context(), "maven", "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, err := h.House.Intake.Stages(t.Context(), repo, stageKind)
+	if err != nil || len(stages) != 2 {
+		t.Fatalf("%d stages, %v", len(stages), err)
+	}
+	for _, st := range stages {
+		if err := h.House.Intake.SetStage(t.Context(), st.ID, intake.StageValidated, st.Detail, intake.StageOpen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := h.versions(t, "com/acme/a"); got != nil {
+		t.Errorf("half closed and visible: %v", got)
+	}
+	if err := retries.metadata("com.acme", "a", "1.0"); err != nil {
+		t.Error(err)
+	}
+	if got := h.versions(t, "com/acme/a"); !slices.Equal(got, []string{"1.0"}) {
+		t.Errorf("the retry did not finish it: %v", got)
+	}
+	h.Clock.Advance(idleAfter + time.Second)
+	if err := h.door.CloseIdle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.versions(t, "com/acme/b"); !slices.Equal(got, []string{"1.0"}) {
+		t.Errorf("the clock did not finish it: %v", got)
 	}
 }
 
