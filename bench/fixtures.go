@@ -78,7 +78,7 @@ func documentManifest() map[string]any {
 
 // publishFixtures brings what is read to a server. versions says how many of the two documents' packages are needed.
 func publishFixtures(ctx context.Context, s *server, versions map[string]int) error {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same bytes at every server
+	random := rand.New(rand.NewPCG(1, 2))
 	documents := wire.NPM{Manifest: documentManifest()}
 	for _, name := range []string{"doc-small", "doc-large"} {
 		for i := range versions[name] {
@@ -112,7 +112,7 @@ var documentSizes = map[string]int{"doc-small": 7_700, "doc-large": 150_000}
 // versionsNeeded finds out how many versions make documents of those sizes, at a server that is thrown away.
 func versionsNeeded(ctx context.Context, s *server) (map[string]int, error) {
 	documents := wire.NPM{Manifest: documentManifest()}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable
+	random := rand.New(rand.NewPCG(1, 2))
 	sizes := [2]int{}
 	for i := range sizes {
 		if err := publishOne(ctx, s, documents, documents.Make("doc-probe", fmt.Sprintf("1.%d.0", i), 300, random)); err != nil {
@@ -137,7 +137,7 @@ func versionsNeeded(ctx context.Context, s *server) (map[string]int, error) {
 
 // capture writes the answers of a server to nginx's folder, so that both serve the very same bytes.
 func capture(ctx context.Context, s *server, www string) error {
-	if err := os.MkdirAll(www, 0o755); err != nil { //nolint:gosec // nginx's worker is another user
+	if err := os.MkdirAll(www, 0o755); err != nil {
 		return err
 	}
 	for _, p := range points() {
@@ -145,7 +145,7 @@ func capture(ctx context.Context, s *server, www string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		if err := os.WriteFile(filepath.Join(www, p.file), b, 0o644); err != nil { //nolint:gosec // as above
+		if err := os.WriteFile(filepath.Join(www, p.file), b, 0o644); err != nil {
 			return err
 		}
 	}

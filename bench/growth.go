@@ -64,7 +64,7 @@ func measureSize(ctx context.Context, l *lab, projects int, each time.Duration) 
 		return nil, err
 	}
 	s.token = token
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // repeatable
+	random := rand.New(rand.NewPCG(3, 4))
 	if err := publishOne(ctx, s, wire.NPM{}, wire.NPM{}.Make("template", "1.0.0", 300, random)); err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func multiply(ctx context.Context, data string, projects int) error {
 // kernel's, not ours.
 func (z *size) read(ctx context.Context, l *lab, data string) error {
 	var ups, cold, hot []time.Duration
-	random := rand.New(rand.NewPCG(5, uint64(z.projects))) //nolint:gosec // repeatable
+	random := rand.New(rand.NewPCG(5, uint64(z.projects)))
 	for len(cold) < samples || len(ups) < growthRounds {
 		s, up, err := l.startBonded(ctx, "growth", data)
 		if err != nil {

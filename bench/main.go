@@ -118,7 +118,7 @@ func readAndPublish(ctx context.Context, o options, l *lab, w io.Writer) error {
 
 // replaceSection puts text between "<!-- name: begin -->" and "<!-- name: end -->".
 func replaceSection(file, name, text string) error {
-	b, err := os.ReadFile(file) //nolint:gosec // the caller's
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -128,5 +128,5 @@ func replaceSection(file, name, text string) error {
 	if !ok || !closed {
 		return fmt.Errorf("%s has no section %q between markers", file, name)
 	}
-	return os.WriteFile(file, []byte(before+begin+text+end+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(file, []byte(before+begin+text+end+after), 0o644)
 }

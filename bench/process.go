@@ -27,7 +27,7 @@ type process struct {
 
 // start runs a program with its output in a log file.
 func start(name, log string, cmd *exec.Cmd) (*process, error) {
-	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // a file of ours
+	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func children(pid int) []int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err == nil {
 		var out []int
-		for _, f := range strings.Fields(string(b)) {
+		for f := range strings.FieldsSeq(string(b)) {
 			n, _ := strconv.Atoi(f)
 			out = append(out, n)
 		}
@@ -128,7 +128,7 @@ func children(pid int) []int {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	var out []int
 	for _, file := range all {
-		b, err := os.ReadFile(file) //nolint:gosec // of /proc
+		b, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
@@ -143,7 +143,7 @@ func children(pid int) []int {
 
 // freeAddr is a loopback address that nobody listens on.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // listening does not block
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -69,8 +69,8 @@ func reportMachine(w io.Writer, rounds int, each time.Duration) {
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	load, _ := os.ReadFile("/proc/loadavg")
-	nginx, _ := exec.Command("/usr/sbin/nginx", "-v").CombinedOutput() //nolint:noctx // ends at once
-	runner, _ := exec.Command(node(), "--version").Output()            //nolint:noctx // ends at once
+	nginx, _ := exec.Command("/usr/sbin/nginx", "-v").CombinedOutput()
+	runner, _ := exec.Command(node(), "--version").Output()
 	fmt.Fprintf(w, "%s, %d CPUs of %s, Linux %s, %s, %s, Verdaccio %s on Node %s. Load average when it began: %s. %d rounds of %v per server and point, medians.\n\n",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version(),
 		strings.TrimSpace(strings.TrimPrefix(string(nginx), "nginx version: ")), verdaccioVersion, strings.TrimSpace(string(runner)),

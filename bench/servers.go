@@ -23,7 +23,6 @@ import (
 	"strings"
 	"time"
 
-	"bonded/e2e/wire"
 )
 
 // server is one that requests are sent to. Its npm registry is below prefix.
@@ -32,12 +31,10 @@ type server struct {
 	to     target
 	prefix string
 	token  string
-	// client publishes the fixtures.
-	client *wire.Client
 }
 
 // insecure talks to our own servers, whose certificate we made a moment ago.
-var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // loopback
+var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
 // lab is where servers keep their data, and what was started.
 type lab struct {
@@ -71,11 +68,11 @@ func (l *lab) startBonded(ctx context.Context, name, data string, flags ...strin
 	s := &server{to: target{addr: addr}, prefix: "/npm/local/"}
 	scheme := "http://"
 	if strings.Contains(strings.Join(flags, " "), "--tls-cert") {
-		scheme, s.to.tls = "https://", &tls.Config{InsecureSkipVerify: true} //nolint:gosec // loopback, our own certificate
+		scheme, s.to.tls = "https://", &tls.Config{InsecureSkipVerify: true}
 	} else {
 		args = append(args, l.serve...) // of two that run side by side only the plain one: they may name an address
 	}
-	if s.process, err = start(name, filepath.Join(l.dir, name+".log"), exec.CommandContext(ctx, l.bonded, args...)); err != nil { //nolint:gosec // our binary
+	if s.process, err = start(name, filepath.Join(l.dir, name+".log"), exec.CommandContext(ctx, l.bonded, args...)); err != nil {
 		return nil, 0, err
 	}
 	l.started = append(l.started, s.process)
@@ -85,7 +82,7 @@ func (l *lab) startBonded(ctx context.Context, name, data string, flags ...strin
 
 // admin runs an offline verb of Bonded on a data folder and returns what it prints.
 func (l *lab) admin(ctx context.Context, data string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, l.bonded, append(args, "--data", data)...) //nolint:gosec // our binary
+	cmd := exec.CommandContext(ctx, l.bonded, append(args, "--data", data)...)
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	out, err := cmd.Output()
@@ -132,10 +129,10 @@ func (l *lab) startNginx(ctx context.Context) (plain, secure *server, err error)
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, l.dir, addrs[0], addrs[1]), 0o600); err != nil {
 		return nil, nil, err
 	}
-	if err := os.Chmod(l.dir, 0o755); err != nil { //nolint:gosec // nginx's worker is another user
+	if err := os.Chmod(l.dir, 0o755); err != nil {
 		return nil, nil, err
 	}
-	p, err := start("nginx", filepath.Join(l.dir, "nginx.log"), exec.CommandContext(ctx, program, "-c", conf)) //nolint:gosec // Debian's
+	p, err := start("nginx", filepath.Join(l.dir, "nginx.log"), exec.CommandContext(ctx, program, "-c", conf))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,7 +141,7 @@ func (l *lab) startNginx(ctx context.Context) (plain, secure *server, err error)
 	if _, err := p.await(ctx, "http://"+addrs[0]+"/small.json"); err != nil {
 		return nil, nil, err
 	}
-	tlsConfig := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // loopback, our own certificate
+	tlsConfig := &tls.Config{InsecureSkipVerify: true}
 	return &server{process: p, to: target{addr: addrs[0]}}, &server{process: p, to: target{addr: addrs[1], tls: tlsConfig}}, nil
 }
 
@@ -201,7 +198,7 @@ func (l *lab) startVerdaccio(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, node(), filepath.Join(home, "node_modules/verdaccio/bin/verdaccio"), "--config", conf, "--listen", "http://"+addr) //nolint:gosec // installed above
+	cmd := exec.CommandContext(ctx, node(), filepath.Join(home, "node_modules/verdaccio/bin/verdaccio"), "--config", conf, "--listen", "http://"+addr)
 	cmd.Env = append(os.Environ(), "NODE_ENV=production")
 	s := &server{to: target{addr: addr}, prefix: "/"}
 	if s.process, err = start("verdaccio", filepath.Join(l.dir, "verdaccio.log"), cmd); err != nil {

@@ -48,7 +48,7 @@ func crashTime(t *testing.T) time.Duration {
 // seed returns the run's seed and prints how to repeat it.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // positive
+	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("BONDED_TEST_SEED"); text != "" {
 		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
@@ -63,7 +63,7 @@ func seed(t *testing.T) uint64 {
 func randomFor(seed uint64, who string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(who))
-	return rand.New(rand.NewPCG(seed, h.Sum64())) //nolint:gosec // repeatable choices, no secrets
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
 func crash(t *testing.T, n *node) {

@@ -44,7 +44,7 @@ func (l *ledger) send(ctx context.Context, c *wire.Client, e *ledgerEntry) error
 	a, err := e.protocol.Publish(ctx, c, e.release)
 	switch {
 	case err != nil:
-		return nil // the connection broke: nobody knows what became of it
+		return nil //nolint:nilerr // the connection broke: nobody knows what became of it
 	case a.OK():
 		l.mu.Lock()
 		e.acknowledged = true
@@ -137,7 +137,7 @@ type publishing struct {
 }
 
 func (p *publishing) next() wire.Release {
-	name := ""
+	var name string
 	if len(p.names) == 0 || p.random.IntN(3) > 0 {
 		name = wire.Name(p.prefix, len(p.names))
 		p.names = append(p.names, name)

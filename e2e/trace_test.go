@@ -131,11 +131,11 @@ func (r *tracer) readLog(f io.Reader, all []call, line int) ([]call, int) {
 // program cut off, are left out.
 func (r *tracer) parse(text string, entry, exit int) (call, bool) {
 	name, rest, ok := strings.Cut(text, "(")
-	end := strings.LastIndex(rest, " = ")
-	if !ok || end < 0 {
+	before, after, ok0 := strings.CutLast(rest, " = ")
+	if !ok || !ok0 {
 		r.t.Fatalf("cannot read the line of strace %.200q", text)
 	}
-	args, result := strings.TrimRight(rest[:end], " "), rest[end+3:]
+	args, result := strings.TrimRight(before, " "), after
 	if strings.HasPrefix(result, "-1") || strings.HasPrefix(result, "?") {
 		return call{}, false
 	}

@@ -65,7 +65,7 @@ func (v *volume) find(p string) *inode {
 		return nil
 	}
 	at := v.top
-	for _, name := range strings.Split(strings.Trim(rel, "/"), "/") {
+	for name := range strings.SplitSeq(strings.Trim(rel, "/"), "/") {
 		if name == "" {
 			continue
 		}
@@ -154,7 +154,7 @@ func (v *volume) open(c call) {
 }
 
 func (v *volume) rename(c call) error {
-	from, to := "", ""
+	var from, to string
 	if c.name == "rename" {
 		from, to = unhex(c.args[0]), unhex(c.args[1])
 	} else {

@@ -40,7 +40,7 @@ func (Cargo) Publish(ctx context.Context, c *Client, r Release) (Answer, error) 
 	}
 	var body bytes.Buffer
 	for _, part := range [][]byte{meta, r.Bytes} {
-		_ = binary.Write(&body, binary.LittleEndian, uint32(len(part))) //nolint:gosec // generated and small
+		_ = binary.Write(&body, binary.LittleEndian, uint32(len(part)))
 		_, _ = body.Write(part)
 	}
 	return c.send(ctx, http.MethodPut, "/cargo/local/api/v1/crates/new", c.Token, body.Bytes())

@@ -36,7 +36,8 @@ func (Maven) Publish(ctx context.Context, c *Client, r Release) (Answer, error) 
 		path string
 		body []byte
 	}{
-		{dir + r.Version + "/" + r.File, r.Bytes}, {dir + r.Version + "/" + r.Name + "-" + r.Version + ".pom", []byte(pom)},
+		{dir + r.Version + "/" + r.File, r.Bytes},
+		{dir + r.Version + "/" + r.Name + "-" + r.Version + ".pom", []byte(pom)},
 		{dir + "maven-metadata.xml", []byte(metadata)},
 	} {
 		for _, with := range []struct {

@@ -92,7 +92,9 @@ func (NPM) List(ctx context.Context, c *Client, name string) ([]Listed, error) {
 // Documents implements Protocol.
 func (NPM) Documents(name string) []Document {
 	return []Document{
-		{"/npm/local/" + name, "application/json"}, {"/npm/local/" + name, "application/vnd.npm.install-v1+json"},
-		{"/npm/main/" + name, "application/json"}, {"/npm/main/" + name, "application/vnd.npm.install-v1+json"},
+		{"/npm/local/" + name, "application/json"},
+		{"/npm/local/" + name, "application/vnd.npm.install-v1+json"},
+		{"/npm/main/" + name, "application/json"},
+		{"/npm/main/" + name, "application/vnd.npm.install-v1+json"},
 	}
 }

@@ -47,9 +47,16 @@ func (PyPI) Publish(ctx context.Context, c *Client, r Release) (Answer, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for _, f := range [][2]string{
-		{":action", "file_upload"}, {"protocol_version", "1"}, {"metadata_version", "2.1"}, {"name", r.Name}, {"version", r.Version},
-		{"summary", "A generated package"}, {"filetype", "bdist_wheel"}, {"pyversion", "py3"},
-		{"sha256_digest", Sum("sha256", r.Bytes)}, {"md5_digest", Sum("md5", r.Bytes)},
+		{":action", "file_upload"},
+		{"protocol_version", "1"},
+		{"metadata_version", "2.1"},
+		{"name", r.Name},
+		{"version", r.Version},
+		{"summary", "A generated package"},
+		{"filetype", "bdist_wheel"},
+		{"pyversion", "py3"},
+		{"sha256_digest", Sum("sha256", r.Bytes)},
+		{"md5_digest", Sum("md5", r.Bytes)},
 	} {
 		_ = form.WriteField(f[0], f[1]) // into memory
 	}
@@ -103,7 +110,9 @@ func (PyPI) List(ctx context.Context, c *Client, name string) ([]Listed, error) 
 // Documents implements Protocol.
 func (PyPI) Documents(name string) []Document {
 	return []Document{
-		{"/pypi/local/simple/" + name + "/", simpleJSON}, {"/pypi/local/simple/" + name + "/", "text/html"},
-		{"/pypi/main/simple/" + name + "/", simpleJSON}, {"/pypi/main/simple/" + name + "/", "text/html"},
+		{"/pypi/local/simple/" + name + "/", simpleJSON},
+		{"/pypi/local/simple/" + name + "/", "text/html"},
+		{"/pypi/main/simple/" + name + "/", simpleJSON},
+		{"/pypi/main/simple/" + name + "/", "text/html"},
 	}
 }

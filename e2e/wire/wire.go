@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -88,7 +89,7 @@ const letters = "abdefghkpstxyz"
 // Name returns the n-th generated name, the same in every ecosystem's rules.
 func Name(prefix string, n int) string {
 	b := []byte(prefix)
-	for i := 0; i < 5; i++ {
+	for range 5 {
 		b = append(b, letters[n%len(letters)])
 		n /= len(letters)
 	}
@@ -127,9 +128,7 @@ func (c *Client) send(ctx context.Context, method, path, authorization string, b
 }
 
 func (c *Client) do(r *http.Request) (Answer, error) {
-	for name, values := range c.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.Header)
 	res, err := c.HTTP.Do(r)
 	if err != nil {
 		return Answer{}, err

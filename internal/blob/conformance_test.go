@@ -190,7 +190,7 @@ func startS3(t *testing.T, binary, data string) string {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { cancel(); _ = <-ended })
+	t.Cleanup(func() { cancel(); <-ended })
 
 	deadline := time.After(20 * time.Second)
 	for {

@@ -63,7 +63,7 @@ func TestTheClientsLinesAreChosenWithoutColoursAndRepetitions(t *testing.T) {
 }
 
 func TestAStepThatGoesTheOtherWayEndsTheTour(t *testing.T) {
-	w := &workshop{Options: Options{Now: time.Now}, env: []string{"PATH=/usr/bin:/bin"}}
+	w := &workshop{Now: time.Now, env: []string{"PATH=/usr/bin:/bin"}}
 	word := said{lines: regexp.MustCompile(`no`)}
 	for _, tc := range []struct {
 		name, script string
@@ -181,7 +181,7 @@ func TestMavenTakesItsPluginsFromAFolderThatHasBoth(t *testing.T) {
 	if got := newestPlugin(repository, deploy); got != "3.1.4" {
 		t.Errorf("the newest is %q", got)
 	}
-	w := &workshop{Options: Options{Environ: []string{"HOME=" + home, "BONDED_TEST_CLIENTS=" + cache}}, home: t.TempDir()}
+	w := &workshop{Environ: []string{"HOME=" + home, "BONDED_TEST_CLIENTS=" + cache}, home: t.TempDir()}
 	from, err := w.findPlugins()
 	if err != nil || from.version[deploy] != "3.1.4" || from.version[dependency] != "3.8.1" {
 		t.Fatalf("%+v, %v", from, err)

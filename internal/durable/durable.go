@@ -24,7 +24,7 @@ func MkdirAll(dir string, mode fs.FileMode) error {
 	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	d, err := os.Open(parent) //nolint:gosec // the operator's data folder
+	d, err := os.Open(parent)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func NormalizeName(raw string) (norm string, ok bool) {
 		return "", false
 	}
 	for i := range len(raw) {
-		if c := raw[i]; !isLetter(c) && !('0' <= c && c <= '9') && c != '-' && c != '_' {
+		if c := raw[i]; !isLetter(c) && ('0' > c || c > '9') && c != '-' && c != '_' {
 			return "", false
 		}
 	}

@@ -127,7 +127,7 @@ func cutWildcard(s string) (rest string, ok bool) {
 func identifierEnd(s string) int {
 	for i := range len(s) {
 		c := s[i]
-		if c != '.' && c != '-' && !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z') {
+		if c != '.' && c != '-' && ('0' > c || c > '9') && ('a' > c|0x20 || c|0x20 > 'z') {
 			return i
 		}
 	}

@@ -2,6 +2,7 @@ package maven
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -168,10 +169,10 @@ func (s *splitter) close() []item {
 
 // trimNull removes null items from the end, and those before trailing lists, up to the last plain item that counts.
 func trimNull(list []item) []item {
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].isNull() {
+	for i, l := range slices.Backward(list) {
+		if l.isNull() {
 			list = append(list[:i], list[i+1:]...)
-		} else if list[i].kind != listItem {
+		} else if l.kind != listItem {
 			break
 		}
 	}

@@ -60,7 +60,7 @@ func groupReserved(group string) bool {
 func idCharset(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z') && c != '.' && c != '-' && c != '_' {
+		if ('0' > c || c > '9') && ('a' > c|0x20 || c|0x20 > 'z') && c != '.' && c != '-' && c != '_' {
 			return false
 		}
 	}
