@@ -102,12 +102,14 @@ func (w *xmlWriter) end() []byte {
 func listed(v registry.View) []*registry.Release {
 	var out []*registry.Release
 	for _, r := range v.Releases {
-		if !r.Yanked && len(r.Files) > 0 {
+		if choosable(r) {
 			out = append(out, r)
 		}
 	}
 	return out
 }
+
+func choosable(r *registry.Release) bool { return !r.Yanked && len(r.Files) > 0 }
 
 // projectMetadata renders the A level of a project, and the G level of the group of the same path where it has plugins; one
 // path may be both (maven.md §1). v.Project is nil where no project has the path.

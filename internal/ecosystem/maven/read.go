@@ -167,7 +167,7 @@ func (d *Door) project(ctx context.Context, q *door.Request, l *location) (regis
 	if err != nil {
 		return registry.View{}, err
 	}
-	if v := q.View(p); len(listed(v)) > 0 {
+	if v := q.View(p); slices.ContainsFunc(v.Releases, choosable) {
 		return v, nil
 	}
 	return registry.View{}, nil
