@@ -65,6 +65,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, q *door.Request) er
 	}
 	if openToAll(q, q.Repo) {
 		w.Header()["Access-Control-Allow-Origin"] = anyOrigin
+		w.Header()["Access-Control-Expose-Headers"] = exposed
 	}
 	return d.serveRead(w, r, q, path)
 }
@@ -130,7 +131,10 @@ func openToAll(q *door.Request, repo *registry.Repository) bool {
 	return q.House.Gate.May(access.Anonymous(), access.Read, intake.ResourceOf(repo, "", nil)) == nil
 }
 
-var anyOrigin = []string{"*"}
+var (
+	anyOrigin = []string{"*"}
+	exposed   = []string{"X-PyPI-Last-Serial, ETag, Content-Range"}
+)
 
 // preflight lets scripts of any site read repositories that everybody may read (pypi.md §1.5), as Python in browsers does.
 func preflight(w http.ResponseWriter, q *door.Request) {
@@ -140,7 +144,6 @@ func preflight(w http.ResponseWriter, q *door.Request) {
 		h["Access-Control-Allow-Origin"] = anyOrigin
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
 		h.Set("Access-Control-Allow-Headers", "Range, If-None-Match, If-Modified-Since")
-		h.Set("Access-Control-Expose-Headers", "X-PyPI-Last-Serial, ETag, Content-Range")
 		h.Set("Access-Control-Max-Age", "86400")
 	}
 	w.WriteHeader(http.StatusNoContent)
