@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"sync"
 	"time"
@@ -44,13 +43,13 @@ func OpenDir(dir string) (_ Store, err error) {
 	if err := durable.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	vol, err := openOSVolume(dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openVolume(osVolume{root}, time.Now().Add(-staleAfter))
+	s, err := openVolume(vol, time.Now().Add(-staleAfter))
 	if err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, errors.Join(err, vol.close())
 	}
 	return s, nil
 }

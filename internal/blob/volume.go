@@ -34,7 +34,23 @@ type file interface {
 }
 
 // osVolume is a folder of the operating system, which no name leads out of.
-type osVolume struct{ root *os.Root }
+type osVolume struct {
+	root *os.Root
+	// folder is the same folder, for openBeneath.
+	folder *os.File
+}
+
+func openOSVolume(dir string) (osVolume, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return osVolume{}, err
+	}
+	folder, err := root.Open(".")
+	if err != nil {
+		return osVolume{}, errors.Join(err, root.Close())
+	}
+	return osVolume{root, folder}, nil
+}
 
 // create makes the file read-only for everyone after it is closed: a stored blob is never written again.
 func (v osVolume) create(name string) (file, error) {
@@ -46,7 +62,10 @@ func (v osVolume) create(name string) (file, error) {
 }
 
 func (v osVolume) open(name string) (file, error) {
-	f, err := v.root.Open(name)
+	f, err := openBeneath(v.folder, name)
+	if errors.Is(err, errors.ErrUnsupported) {
+		f, err = v.root.Open(name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +76,7 @@ func (v osVolume) link(oldName, newName string) error    { return v.root.Link(ol
 func (v osVolume) remove(name string) error              { return v.root.Remove(name) }
 func (v osVolume) mkdir(name string) error               { return v.root.Mkdir(name, 0o750) }
 func (v osVolume) stat(name string) (fs.FileInfo, error) { return v.root.Lstat(name) }
-func (v osVolume) close() error                          { return v.root.Close() }
+func (v osVolume) close() error                          { return errors.Join(v.folder.Close(), v.root.Close()) }
 
 func (v osVolume) readDir(name string) ([]fs.DirEntry, error) {
 	return fs.ReadDir(v.root.FS(), name)
