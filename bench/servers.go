@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
 )
 
 // server is one that requests are sent to. Its npm registry is below prefix.

@@ -188,8 +188,8 @@ func startS3(t *testing.T, binary, data string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cancel(); <-ended })
 
 	deadline := time.After(20 * time.Second)
@@ -202,9 +202,8 @@ func startS3(t *testing.T, binary, data string) string {
 			return endpoint
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the S3 server ended: %v\n%s", err, output.String())
+		case <-ended:
+			t.Fatalf("the S3 server ended:\n%s", output.String())
 		case <-deadline:
 			t.Fatalf("the S3 server does not listen: %v", err)
 		case <-time.After(20 * time.Millisecond):

@@ -35,5 +35,5 @@ func openBeneath(folder *os.File, name string) (*os.File, error) {
 	case failed != nil:
 		return nil, &fs.PathError{Op: "openat2", Path: name, Err: failed}
 	}
-	return os.NewFile(uintptr(opened), name), nil //nolint:gosec // a descriptor
+	return os.NewFile(uintptr(opened), name), nil
 }
