@@ -223,7 +223,7 @@ func cmdSetupComposer(ts *testscript.TestScript, neg bool, args []string) {
 	config, err := json.MarshalIndent(map[string]any{
 		"repositories": []any{
 			map[string]any{"type": "composer", "url": strings.TrimSuffix(s.base, "/")},
-			map[string]any{"packagist.org": false},
+			map[string]any{"packagist": false},
 		},
 		"config": map[string]any{"secure-http": false},
 	}, "", "  ")
