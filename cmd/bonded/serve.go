@@ -90,7 +90,7 @@ func (in *instance) reloadOnHangup(ctx context.Context, srv *server.Server) {
 
 // handler answers everything but the health pages.
 func (in *instance) handler() http.Handler {
-	pages := web.New(in.house, web.Options{})
+	pages := web.New(in.house, web.Options{SecurityContact: in.cfg.SecurityContact})
 	management := api.New(in.house, pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()

@@ -84,6 +84,7 @@ type Config struct {
 	KeepPrereleases time.Duration `name:"keep-prereleases" verbs:"common" doc:"age at which a new repository drops pre-releases, such as 90d; 0 keeps all"`
 	BackupMaxAge    time.Duration `name:"backup-max-age" verbs:"serve" doc:"age of the last backup above which a warning is logged; 0 turns it off"`
 	AccessLog       string        `name:"access-log" default:"writes" oneof:"off|writes|all" verbs:"serve" doc:"requests that are logged"`
+	SecurityContact string        `name:"security-contact" verbs:"serve" doc:"mailto: or https: address for reports of weaknesses, told in /.well-known/security.txt"`
 
 	origins map[string]string
 }

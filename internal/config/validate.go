@@ -77,6 +77,9 @@ func (c *Config) validateListen() error {
 }
 
 func (c *Config) validateURLs() error {
+	if u, err := url.Parse(c.SecurityContact); c.SecurityContact != "" && (err != nil || (u.Scheme != "mailto" && u.Scheme != "https") || strings.ContainsAny(c.SecurityContact, "\r\n ")) {
+		return wrong("security-contact", "%q is not an address such as mailto:security@example.com (RFC 9116).", c.SecurityContact)
+	}
 	if c.URL == "" && len(c.ExtraURLs) > 0 {
 		return wrong("extra-urls", "there are further public URLs and no main one.").WithNext("Set url.")
 	}
