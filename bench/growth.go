@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"bonded/e2e/wire"
@@ -175,6 +176,7 @@ func (z *size) publish(ctx context.Context, l *lab, data, token string, each tim
 		return err
 	}
 	s.token = token
+	syscall.Sync() // or the disk is still busy with what made the instance large
 	for round := range growthRounds {
 		most := int(each.Seconds() * 900)
 		p, err := publishRate(ctx, s, packages(s, "pub", round*most, most), each)
