@@ -93,14 +93,26 @@ func Backup(ctx context.Context, db *store.DB, blobs blob.Store, dir string, now
 	if err := copyBlobs(ctx, blobs, target, sums, progress); err != nil {
 		return "", err
 	}
-	final := filepath.Join(dir, snapshotsDir, name)
-	if err := os.Rename(tmp, final); err != nil {
-		return "", errs.New(errs.Conflict, "A snapshot named %s is there already.", name).Because(err)
+	name, final := freeName(filepath.Join(dir, snapshotsDir), name)
+	if err := os.Rename(tmp, final); err != nil { // a folder with files in it is never replaced
+		return "", errs.New(errs.Conflict, "The snapshot %s cannot be put in place.", name).Because(err)
 	}
 	if err := syncDir(filepath.Dir(final)); err != nil {
 		return "", err
 	}
 	return name, noteBackup(ctx, db, now)
+}
+
+// freeName numbers snapshots of one second; later ones sort after earlier ones.
+func freeName(folder, stamp string) (name, path string) {
+	name = stamp
+	for n := 2; ; n++ {
+		path = filepath.Join(folder, name)
+		if _, err := os.Lstat(path); err != nil {
+			return name, path
+		}
+		name = fmt.Sprintf("%s-%03d", stamp, n)
+	}
 }
 
 // holdCollection keeps blobs from being collected while a backup copies them. The lease is renewed until release is called.
