@@ -3,7 +3,7 @@ export GOTOOLCHAIN := auto
 
 # Fuzzing: time per target, and what all targets together may take in "make test".
 FUZZTIME ?= 10s
-FUZZBUDGET ?= 180
+FUZZBUDGET ?= 600
 
 TOOLS := $(CURDIR)/tools/bin
 E2E := go test -tags e2e ./e2e -parallel 3 -timeout 30m
@@ -44,7 +44,7 @@ lint: $(TOOLS)/golangci-lint ## layer rules, static checks, formatting, shell sc
 format: $(TOOLS)/gofumpt ## formats what lint would refuse
 	$(TOOLS)/gofumpt -w .
 
-bench: build $(TOOLS)/hey ## figures beside nginx and a peer, into docs/performance.md
+bench: build ## figures beside nginx and a peer, into docs/performance.md
 	@eval "$$(scripts/clients env)" && PATH="$(TOOLS):$$PATH" go run ./bench $(BENCHFLAGS)
 
 fuzz: ## every fuzz target for FUZZTIME
