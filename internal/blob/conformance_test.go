@@ -153,7 +153,7 @@ func s3ServerWith(t *testing.T) func(*testing.T, http.RoundTripper) blob.Store {
 // s3Binary finds the versitygw that `make tools` builds.
 func s3Binary(t *testing.T) string {
 	if testing.Short() {
-		t.SkipNow()
+		t.Skip("the real S3 server is left out with -short")
 	}
 	if path := os.Getenv("BONDED_TEST_S3_BIN"); path != "" {
 		return path

@@ -9,8 +9,6 @@ import (
 	"bonded/internal/access"
 	"bonded/internal/door"
 	"bonded/internal/errs"
-	"bonded/internal/intake"
-	"bonded/internal/registry"
 	"bonded/internal/request"
 )
 
@@ -139,12 +137,6 @@ func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Method != http.MethodHead {
 		_, _ = io.WriteString(w, e.Sentence()+"\n") //nolint:gosec // plain text under nosniff; and the client may be gone
 	}
-}
-
-// openToAll reports whether a repository is readable without an account: what auth-required denies, and what shared caches
-// may keep.
-func openToAll(q *door.Request, repo *registry.Repository) bool {
-	return q.House.Gate.May(access.Anonymous(), access.Read, intake.ResourceOf(repo, "", nil)) == nil
 }
 
 // indexURL is the identity of a repository as a registry (cargo.md §1.1).

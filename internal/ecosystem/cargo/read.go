@@ -20,7 +20,7 @@ import (
 // serveConfig answers config.json (cargo.md §1.2).
 func serveConfig(w http.ResponseWriter, r *http.Request, q *door.Request) error {
 	key := door.DocumentKey{Repo: q.Repo.ID, Revision: q.Repo.Revision, Representation: "config", Base: q.Base}
-	open := openToAll(q, q.Repo)
+	open := q.Open(nil)
 	doc, err := q.House.Documents.Get(r.Context(), key, func(context.Context) (door.Rendered, error) {
 		body, err := json.Marshal(struct {
 			DL           string `json:"dl"`
@@ -70,7 +70,7 @@ func serveIndex(w http.ResponseWriter, r *http.Request, q *door.Request, path st
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !openToAll(q, q.Repo) || !openToAll(q, p.Repo)})
+	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !q.Open(p)})
 	return nil
 }
 

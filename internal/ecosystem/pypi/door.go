@@ -8,8 +8,6 @@ import (
 	"bonded/internal/access"
 	"bonded/internal/door"
 	"bonded/internal/errs"
-	"bonded/internal/intake"
-	"bonded/internal/registry"
 	"bonded/internal/request"
 )
 
@@ -63,7 +61,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, q *door.Request) er
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return methodNotAllowed(q, r.Method)
 	}
-	if openToAll(q, q.Repo) {
+	if q.Open(nil) {
 		w.Header()["Access-Control-Allow-Origin"] = anyOrigin
 		w.Header()["Access-Control-Expose-Headers"] = exposed
 	}
@@ -125,12 +123,6 @@ func redirect(w http.ResponseWriter, r *http.Request, status int, to string) {
 	w.WriteHeader(status)
 }
 
-// openToAll reports whether a repository is readable without an account: what shared caches and other sites' scripts may
-// have.
-func openToAll(q *door.Request, repo *registry.Repository) bool {
-	return q.House.Gate.May(access.Anonymous(), access.Read, intake.ResourceOf(repo, "", nil)) == nil
-}
-
 var (
 	anyOrigin = []string{"*"}
 	exposed   = []string{"X-PyPI-Last-Serial, ETag, Content-Range"}
@@ -140,7 +132,7 @@ var (
 func preflight(w http.ResponseWriter, q *door.Request) {
 	h := w.Header()
 	h.Set("Allow", "GET, HEAD, OPTIONS")
-	if openToAll(q, q.Repo) {
+	if q.Open(nil) {
 		h["Access-Control-Allow-Origin"] = anyOrigin
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
 		h.Set("Access-Control-Allow-Headers", "Range, If-None-Match, If-Modified-Since")

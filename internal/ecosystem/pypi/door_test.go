@@ -692,3 +692,17 @@ func TestAccessToReadIsAskedWithTheProject(t *testing.T) {
 		}
 	}
 }
+
+// TestPrivateGroupsStayOutOfSharedCaches: what a private group answers is private, although its member is open to all.
+func TestPrivateGroupsStayOutOfSharedCaches(t *testing.T) {
+	e := open(t)
+	e.release()
+	e.Repository(registry.Repository{Ecosystem: "pypi", Name: "inner", Kind: registry.Group, Visibility: registry.Private}, "local")
+	reader := doortest.Bearer(e.Token("reader", "read"))
+	for _, path := range []string{"/pypi/inner/simple/hello-bonded/", "/pypi/inner/pypi/hello-bonded/json", "/pypi/inner/simple/"} {
+		a := e.Do(http.MethodGet, path, "", reader)
+		if a.Status != http.StatusOK || !strings.Contains(a.Header.Get("Cache-Control"), "private") {
+			t.Errorf("%s: %d, Cache-Control %q", path, a.Status, a.Header.Get("Cache-Control"))
+		}
+	}
+}

@@ -60,7 +60,7 @@ func serveJSON(w http.ResponseWriter, r *http.Request, q *door.Request, path []s
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !openToAll(q, p.Repo)})
+	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !q.Open(p)})
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (d *Door) membersOf(ctx context.Context, q *door.Request) (members, error) 
 	if err != nil {
 		return members{}, err
 	}
-	m := members{private: !openToAll(q, q.Repo)}
+	m := members{private: !q.Open(nil)}
 	var ids []string
 	for _, repo := range all {
 		err := q.House.Gate.May(q.Principal, access.Read, intake.ResourceOf(repo, "", nil))
@@ -43,7 +43,7 @@ func (d *Door) membersOf(ctx context.Context, q *door.Request) (members, error) 
 			return members{}, err
 		}
 		m.repos, ids = append(m.repos, repo), append(ids, strconv.FormatInt(repo.ID, 10))
-		m.private = m.private || !openToAll(q, repo)
+		m.private = m.private || !q.House.Gate.Open(string(repo.Visibility))
 	}
 	m.audience = registry.Audience(strings.Join(ids, ","))
 	m.serial, err = d.serials.of(ctx, m.repos)

@@ -62,7 +62,7 @@ func serveDetail(w http.ResponseWriter, r *http.Request, q *door.Request, norm s
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !openToAll(q, p.Repo), VaryAccept: true})
+	door.ServeDocument(w, r, doc, door.DocumentOptions{Private: !q.Open(p), VaryAccept: true})
 	return nil
 }
 
