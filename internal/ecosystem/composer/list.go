@@ -108,7 +108,7 @@ func (d *Door) serveList(w http.ResponseWriter, r *http.Request, q *door.Request
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, document, options(append(members, q.Repo)...))
+	door.ServeDocument(w, r, document, options(q, members...))
 	return nil
 }
 

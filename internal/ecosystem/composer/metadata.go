@@ -37,7 +37,7 @@ func serveMetadata(w http.ResponseWriter, r *http.Request, q *door.Request) erro
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, document, options(p.Repo))
+	door.ServeDocument(w, r, document, options(q, p.Repo))
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (d *Door) serveRoot(w http.ResponseWriter, r *http.Request, q *door.Request
 	if err != nil {
 		return err
 	}
-	door.ServeDocument(w, r, document, options(append(members, q.Repo)...))
+	door.ServeDocument(w, r, document, options(q, members...))
 	return nil
 }
 
@@ -155,7 +155,9 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// options keep shared caches from holding what is not for everyone: an answer made from repositories of which one is not.
-func options(from ...*registry.Repository) door.DocumentOptions {
-	return door.DocumentOptions{Private: slices.ContainsFunc(from, func(r *registry.Repository) bool { return r.Visibility != registry.Anonymous })}
+// options keep shared caches from holding what is not for everyone: an answer of a repository that is not, or made from
+// repositories of which one is not.
+func options(q *door.Request, from ...*registry.Repository) door.DocumentOptions {
+	closed := func(r *registry.Repository) bool { return !q.House.Gate.Open(string(r.Visibility)) }
+	return door.DocumentOptions{Private: !q.Open(nil) || slices.ContainsFunc(from, closed)}
 }
