@@ -243,3 +243,16 @@ func TestEveryDocumentOnBothEngines(t *testing.T) {
 		}
 	})
 }
+
+// TestPrivateGroupsStayOutOfSharedCaches: what a private group answers is private, although its member is open to all.
+func TestPrivateGroupsStayOutOfSharedCaches(t *testing.T) {
+	h := open(t)
+	h.published("", simple(t, "open/lib", "1.0.0"))
+	h.Repository(registry.Repository{Ecosystem: "composer", Name: "inner", Kind: registry.Group, Visibility: registry.Private}, "local")
+	for _, path := range []string{"/composer/inner/packages.json", "/composer/inner/p2/open/lib.json", "/composer/inner/packages/list.json"} {
+		a := h.get(path, doortest.Bearer(h.token))
+		if a.Status != http.StatusOK || !strings.Contains(a.Header.Get("Cache-Control"), "private") {
+			t.Errorf("%s: %d, Cache-Control %q", path, a.Status, a.Header.Get("Cache-Control"))
+		}
+	}
+}
